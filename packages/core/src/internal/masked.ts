@@ -1,0 +1,33 @@
+/**
+ * Gives a class of values the three ways in which a value is printed by accident: JSON, text and `inspect`.
+ */
+import * as Redactable from "effect/Redactable"
+
+const nodeInspect = Symbol.for("nodejs.util.inspect.custom")
+
+/** Makes every instance of `constructor` print as what `show` returns, in logs, `inspect`, JSON and text. */
+export const install = <A extends object>(
+  constructor: abstract new (...args: never) => A,
+  show: (self: A) => unknown
+): void => {
+  const method = (value: (this: A) => unknown) => ({
+    value,
+    configurable: true,
+    enumerable: false,
+    writable: true
+  })
+  Object.defineProperties(constructor.prototype, {
+    toJSON: method(function () {
+      return show(this)
+    }),
+    toString: method(function () {
+      return JSON.stringify(show(this))
+    }),
+    [nodeInspect]: method(function () {
+      return show(this)
+    }),
+    [Redactable.symbolRedactable]: method(function () {
+      return show(this)
+    })
+  })
+}

@@ -1,0 +1,1 @@
+console.log("preflight", process.version, process.env.npm_execpath)
