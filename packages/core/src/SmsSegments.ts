@@ -21,14 +21,17 @@ export interface ForcedBy {
   readonly index: number
   /** Its Unicode code point: 8217 for `’`. */
   readonly codePoint: number
-  /** What {@link transliterate} writes in its place; an empty string leaves it out. Absent where there is none. */
+  /** What {@link transliterate} writes in its place; an empty string leaves it out. Absent if nothing fits. */
   readonly suggestion?: string
 }
 
 /** What a text takes as SMS. */
 export interface SmsSegments {
   readonly encoding: Encoding
-  /** What the text holds: septets in GSM-7 (2 for each of `^ { } \ [ ~ ] | €` and the form feed), 16-bit units in UCS-2. */
+  /**
+   * What the text holds: septets in GSM-7 (2 for each of `^ { } \ [ ~ ] | €` and the form feed), 16-bit
+   * units in UCS-2.
+   */
   readonly units: number
   /** What each part of this text has room for: 160 or 70 when one part holds it all, otherwise 153 or 67. */
   readonly perSegment: number

@@ -1,0 +1,105 @@
+/**
+ * The storage seam: what the outbox and the relay ask of a store, in plain values.
+ *
+ * `PgOutboxStore` is the one for production. Another store keeps the same promises: `insert` joins the caller's
+ * transaction; `claim` gives a row to one holder at a time and numbers its lease; `settle` and `renew` change a row
+ * only for the holder of its newest lease; a lease runs out by itself.
+ */
+import type { TransportReason } from "@effect-cascade/core/TransportReason"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import type { NotInTransaction, StoreError } from "./OutboxError.ts"
+import type { ClaimedRow, InsertedRow, NewRow, SettledRow } from "./OutboxRow.ts"
+
+/** How many rows of a lane a relay can send at once. */
+export interface LaneCapacity {
+  readonly lane: string
+  readonly limit: number
+}
+
+/** A lease that a relay believes it holds. */
+export interface HeldLease {
+  readonly id: string
+  readonly lease: bigint
+}
+
+/** A lane that is not simply open. */
+export interface LaneRow {
+  readonly lane: string
+  readonly reason: TransportReason | undefined
+  /** Until when it is paused, on the clock of this process; `undefined` until an operator resumes it. */
+  readonly pausedUntil: DateTime.Utc | undefined
+  /** How many pauses in a row ended in another. */
+  readonly trips: number
+}
+
+/** How a lane is paused. */
+export interface LanePause {
+  readonly lanes: NonEmptyReadonlyArray<string>
+  /** `undefined`: until an operator resumes it. */
+  readonly duration: Duration.Duration | undefined
+  readonly reason: TransportReason | undefined
+  readonly trips: number
+}
+
+/** What a store does. */
+export interface OutboxStoreShape {
+  /**
+   * Inserts rows in the caller's open transaction and arranges the wake for after its commit. A tracking id that is
+   * there already is left alone and reported. Answers for each row, in order.
+   */
+  readonly insert: (
+    rows: NonEmptyReadonlyArray<NewRow>
+  ) => Effect.Effect<ReadonlyArray<InsertedRow>, NotInTransaction | StoreError>
+
+  /** Runs an effect in a transaction of this store; a connection lost on the way is a `StoreError`. */
+  readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+
+  /** Leases due rows, at most `limit` of each lane, the longest due first. */
+  readonly claim: (
+    capacities: NonEmptyReadonlyArray<LaneCapacity>,
+    options: { readonly lease: Duration.Duration; readonly relay: string }
+  ) => Effect.Effect<ReadonlyArray<ClaimedRow>, StoreError>
+
+  /** Writes what became of leased rows; answers with the ids of those whose lease still held. */
+  readonly settle: (
+    rows: NonEmptyReadonlyArray<SettledRow>,
+    options: { readonly relay: string }
+  ) => Effect.Effect<ReadonlySet<string>, StoreError>
+
+  /** Moves the end of leases; answers with the ids of those that still held. */
+  readonly renew: (
+    leases: NonEmptyReadonlyArray<HeldLease>,
+    lease: Duration.Duration
+  ) => Effect.Effect<ReadonlySet<string>, StoreError>
+
+  /** Every lane that is paused or on probation. */
+  readonly lanes: Effect.Effect<ReadonlyArray<LaneRow>, StoreError>
+
+  /** Pauses lanes for every relay. A longer pause that is already there stays. */
+  readonly pauseLanes: (pause: LanePause) => Effect.Effect<void, StoreError>
+
+  /**
+   * Takes the right to try a lane whose pause is over, for `window`: one relay at a time gets it. `true` if taken.
+   */
+  readonly probeLane: (lane: string, window: Duration.Duration) => Effect.Effect<boolean, StoreError>
+
+  /** Opens lanes again for every relay. */
+  readonly resumeLanes: (lanes: NonEmptyReadonlyArray<string>) => Effect.Effect<void, StoreError>
+
+  /**
+   * A signal for each moment at which it is worth looking: a commit in this process, or word from another. It is a
+   * hint; what it misses is found by the poll.
+   */
+  readonly wakes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+}
+
+/** The store of a program's outbox. */
+export class OutboxStore extends Context.Service<OutboxStore, OutboxStoreShape>()(
+  "@effect-cascade/outbox/OutboxStore"
+) {}

@@ -1,0 +1,211 @@
+/**
+ * The outbox on Postgres, 15 or newer.
+ *
+ * Uses the program's own `PgClient`, so that `insert` joins the transaction that the program has open. Every statement
+ * stands in `internal/sql`, one a file. A client with name transforms is fine: these statements go round them.
+ */
+import { PgClient } from "@effect/sql-pg/PgClient"
+import { TransportReason } from "@effect-cascade/core/TransportReason"
+import * as Reason from "@effect-cascade/core/TransportReason"
+import * as Arr from "effect/Array"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as SqlError from "effect/sql/SqlError"
+import * as PgWake from "./internal/pgWake.ts"
+import { claim } from "./internal/sql/claim.ts"
+import { findExisting } from "./internal/sql/findExisting.ts"
+import { insert } from "./internal/sql/insert.ts"
+import { pauseLanes } from "./internal/sql/pauseLanes.ts"
+import { probeLane } from "./internal/sql/probeLane.ts"
+import { readLanes } from "./internal/sql/readLanes.ts"
+import { renew } from "./internal/sql/renew.ts"
+import { resumeLanes } from "./internal/sql/resumeLanes.ts"
+import { settle } from "./internal/sql/settle.ts"
+import * as Tables from "./internal/sql/tables.ts"
+import * as StoreErrors from "./internal/storeErrors.ts"
+import { type InvalidName, NotInTransaction, StoreError } from "./OutboxError.ts"
+import * as OutboxMigrations from "./OutboxMigrations.ts"
+import { ClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
+import { OutboxStore, type OutboxStoreShape } from "./OutboxStore.ts"
+import * as SqlFailure from "./SqlFailure.ts"
+
+/** Where the store's tables are and how its relays learn of new rows. */
+export interface PgOutboxStoreOptions {
+  /** The schema of the outbox's tables. Defaults to `"cascade"`. */
+  readonly schema?: string | undefined
+  /**
+   * `notify`: relays in other processes are woken through LISTEN and NOTIFY; each relay then holds one connection of
+   * the pool. `poll`: they find new rows by polling alone, as is right behind PgBouncer in transaction mode.
+   * Defaults to `"notify"`.
+   */
+  readonly wake?: "notify" | "poll" | undefined
+}
+
+/** The most rows that one insert statement writes; more are written by several, in the same transaction. */
+const insertLimit = 5_000
+
+/** Makes the store on the `PgClient` of the context. */
+export const make = Effect.fnUntraced(function* (
+  options?: PgOutboxStoreOptions
+): Effect.fn.Return<OutboxStoreShape, InvalidName, PgClient | Scope.Scope> {
+  const client = yield* PgClient
+  const sql = client.withoutTransforms()
+  const schema = yield* Tables.checkSchema(options?.schema ?? OutboxMigrations.defaultSchema)
+  const tables = Tables.make(sql, schema)
+  const wake = yield* PgWake.make({
+    client,
+    channel: `${schema}_wake`,
+    notify: (options?.wake ?? "notify") === "notify"
+  })
+
+  const inTransaction = Effect.flatMap(Effect.serviceOption(client.transactionService), (transaction) =>
+    Option.isSome(transaction) ? Effect.void : Effect.fail(new NotInTransaction())
+  )
+
+  const insertChunk = Effect.fnUntraced(function* (rows: Arr.NonEmptyReadonlyArray<NewRow>) {
+    const inserted = new Set((yield* insert(sql, tables, rows)).map((row) => row.id))
+    const refused = rows.filter((row) => !inserted.has(row.id))
+    const existing = Arr.isReadonlyArrayNonEmpty(refused) ? yield* findExisting(sql, tables, refused) : []
+    const byAsked = new Map(existing.map((row) => [row.asked, row]))
+    return yield* Effect.forEach(rows, (row): Effect.Effect<InsertedRow, StoreError> => {
+      if (inserted.has(row.id)) {
+        return Effect.succeed({ id: row.id, trackingId: row.trackingId, result: "inserted" })
+      }
+      const found = byAsked.get(row.id)
+      return found === undefined
+        ? Effect.fail(vanished)
+        : Effect.succeed({
+            id: found.id,
+            trackingId: row.trackingId,
+            result: found.same ? "existing" : "conflict"
+          })
+    })
+  })
+
+  return {
+    insert: (rows) =>
+      inTransaction.pipe(
+        Effect.andThen(Effect.forEach(Arr.chunksOf(rows, insertLimit), insertChunk)),
+        Effect.map(Arr.flatten),
+        Effect.tap((inserted) =>
+          inserted.some((row) => row.result === "inserted") ? client.afterCommit(wake.committed) : Effect.void
+        ),
+        asStoreError("insert")
+      ),
+
+    transaction: (self) => {
+      // Only a failure of the database itself becomes a StoreError; the caller's own errors pass.
+      const own = Symbol("own")
+      return client.withTransaction(Effect.mapError(self, (error) => ({ own, error }))).pipe(
+        SqlFailure.recover,
+        Effect.mapError((error) => ("own" in error ? error.error : StoreErrors.fromSql("transaction")(error)))
+      )
+    },
+
+    claim: (capacities, { lease, relay }) =>
+      claim(sql, tables, {
+        capacities,
+        leaseMillis: Duration.toMillis(lease),
+        relay,
+        lapseReason
+      }).pipe(Effect.flatMap(decodeClaimed), asStoreError("claim")),
+
+    settle: (rows, { relay }) =>
+      settle(
+        sql,
+        tables,
+        Arr.map(rows, (row) => ({
+          id: row.id,
+          lease: String(row.lease),
+          kind: row.kind,
+          delayMillis: row.delayMillis,
+          counted: row.counted,
+          reason: row.reason === undefined ? "" : encodeReason(row.reason),
+          providerMessageId: row.providerMessageId ?? ""
+        })),
+        relay
+      ).pipe(Effect.map(idsOf), asStoreError("settle")),
+
+    renew: (leases, lease) =>
+      renew(sql, tables, leases, Duration.toMillis(lease)).pipe(Effect.map(idsOf), asStoreError("renew")),
+
+    lanes: Effect.gen(function* () {
+      const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)
+      const now = yield* DateTime.now
+      return rows.map((row) => ({
+        lane: row.lane,
+        reason: row.reason === null ? undefined : Option.getOrUndefined(decodeReason(row.reason)),
+        pausedUntil:
+          row.remainingMillis === null ? undefined : DateTime.add(now, { milliseconds: row.remainingMillis }),
+        trips: row.trips
+      }))
+    }).pipe(asStoreError("read lanes")),
+
+    pauseLanes: (pause) =>
+      pauseLanes(sql, tables, {
+        lanes: pause.lanes,
+        millis: pause.duration === undefined ? null : Duration.toMillis(pause.duration),
+        reason: pause.reason === undefined ? "" : encodeReason(pause.reason),
+        trips: pause.trips
+      }).pipe(Effect.andThen(wake.committed), asStoreError("pause lanes")),
+
+    probeLane: (lane, window) =>
+      probeLane(sql, tables, lane, Duration.toMillis(window)).pipe(
+        Effect.map((rows) => rows.length > 0),
+        asStoreError("probe a lane")
+      ),
+
+    resumeLanes: (lanes) =>
+      resumeLanes(sql, tables, lanes).pipe(Effect.andThen(wake.committed), asStoreError("resume lanes")),
+
+    wakes: wake.wakes
+  }
+})
+
+/** The store as a layer. It expects the tables to be there; see `OutboxMigrations`. */
+export const layer = (options?: PgOutboxStoreOptions): Layer.Layer<OutboxStore, InvalidName, PgClient> =>
+  Layer.effect(OutboxStore, make(options))
+
+const vanished = new StoreError({
+  operation: "insert",
+  detail: "a row with the same tracking id was there and is gone again; try the transaction once more",
+  isRetryable: true
+})
+
+const asStoreError =
+  (operation: string) =>
+  <A, E, R>(
+    self: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>
+  ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StoreError, R> =>
+    Effect.mapError(self, (error) => {
+      if (SqlFailure.isSqlError(error)) return StoreErrors.fromSql(operation)(error)
+      if (Schema.isSchemaError(error)) return StoreErrors.fromSchema(operation)(error)
+      return error as Exclude<E, SqlError.SqlError | Schema.SchemaError>
+    })
+
+const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string> =>
+  new Set(rows.map((row) => row.id))
+
+const decodeClaimed = Schema.decodeUnknownEffect(Schema.Array(ClaimedRow))
+
+const decodeLanes = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({
+      lane: Schema.String,
+      reason: Schema.NullOr(Schema.Json),
+      remainingMillis: Schema.NullOr(Schema.Finite),
+      trips: Schema.Int
+    })
+  )
+)
+
+const ReasonJson = Schema.toCodecJson(TransportReason)
+const decodeReason = Schema.decodeUnknownOption(ReasonJson)
+const encodeReasonJson = Schema.encodeSync(ReasonJson)
+const encodeReason = (reason: Reason.TransportReason): string => JSON.stringify(encodeReasonJson(reason))
+const lapseReason = encodeReason(new Reason.CutShort({ by: "lease" }))

@@ -1,0 +1,87 @@
+/**
+ * The outbox: three tables, hot and cold apart, and the small one of paused lanes.
+ *
+ * Never edited once released; what changes later is another migration.
+ */
+import * as Effect from "effect/Effect"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Tables } from "../sql/tables.ts"
+
+export const createOutbox = (sql: SqlClient.SqlClient, tables: Tables) =>
+  Effect.forEach(statements(sql, tables), (statement) => statement, { discard: true })
+
+const statements = (sql: SqlClient.SqlClient, { lane, message, outcome, work }: Tables) => [
+  // Written once, read by the claim; its unique key is what makes a tracking id stand for one message.
+  sql`
+    CREATE TABLE ${message} (
+      id uuid CONSTRAINT message_pkey PRIMARY KEY,
+      account text NOT NULL,
+      tracking_id text NOT NULL,
+      lane text NOT NULL,
+      message_type text NOT NULL,
+      uncertainty text NOT NULL,
+      -- Versioned JSON as text: stored and compared as it was written, never rewritten by a parser.
+      payload text,
+      created_at timestamptz NOT NULL,
+      deadline timestamptz,
+      traceparent text,
+      CONSTRAINT message_tracking_id_key UNIQUE (account, tracking_id),
+      CONSTRAINT message_type_known CHECK (message_type IN ('transaction', 'promo', 'viber_survey', 'flashcall')),
+      CONSTRAINT message_uncertainty_known CHECK (uncertainty IN ('resend', 'hold'))
+    )`,
+
+  // The hot table: narrow, and no column that a claim updates is in an index, so that claims rewrite no index (HOT).
+  sql`
+    CREATE TABLE ${work} (
+      message_id uuid CONSTRAINT work_pkey PRIMARY KEY,
+      lane text COLLATE "C" NOT NULL,
+      due_at timestamptz NOT NULL,
+      lease bigint NOT NULL DEFAULT 0,
+      lease_until timestamptz,
+      started integer NOT NULL DEFAULT 0,
+      finished integer NOT NULL DEFAULT 0,
+      attempts integer NOT NULL DEFAULT 0,
+      CONSTRAINT work_finished_at_most_started CHECK (finished <= started),
+      CONSTRAINT work_counts_not_negative CHECK (finished >= 0 AND attempts >= 0 AND lease >= 0)
+    ) WITH (
+      fillfactor = 50,
+      autovacuum_vacuum_scale_factor = 0,
+      autovacuum_vacuum_threshold = 1000,
+      autovacuum_vacuum_cost_delay = 0,
+      autovacuum_analyze_scale_factor = 0,
+      autovacuum_analyze_threshold = 1000
+    )`,
+
+  // Without a trailing id: with one, a settle might be planned as a walk over this whole index.
+  sql`CREATE INDEX work_claim_idx ON ${work} (lane, due_at)`,
+
+  // Append-only: one row for each attempt and for the end. Its key lets each lease be settled once.
+  sql`
+    CREATE TABLE ${outcome} (
+      message_id uuid NOT NULL,
+      lease bigint NOT NULL,
+      kind text NOT NULL,
+      attempt integer NOT NULL,
+      reason jsonb,
+      provider_message_id text,
+      relay text NOT NULL,
+      at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      CONSTRAINT outcome_pkey PRIMARY KEY (message_id, lease),
+      CONSTRAINT outcome_kind_known CHECK (
+        kind IN ('sent', 'retry', 'deferred', 'lapsed', 'uncertain', 'dead', 'expired', 'cancelled', 'requeued', 'resolved')
+      )
+    )`,
+
+  sql`CREATE INDEX outcome_parked_idx ON ${outcome} (kind, at) WHERE kind IN ('dead', 'uncertain')`,
+
+  // A lane without a row is open.
+  sql`
+    CREATE TABLE ${lane} (
+      lane text COLLATE "C" CONSTRAINT lane_pkey PRIMARY KEY,
+      -- Null: until an operator resumes it.
+      paused_until timestamptz,
+      reason jsonb,
+      trips integer NOT NULL DEFAULT 0,
+      updated_at timestamptz NOT NULL DEFAULT now()
+    )`
+]

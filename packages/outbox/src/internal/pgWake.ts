@@ -1,0 +1,78 @@
+/**
+ * Tells relays when to look: at once in this process, by a throttled NOTIFY elsewhere.
+ *
+ * NOTIFY never runs in a caller's transaction, because Postgres takes one lock for the whole database at the commit
+ * of a transaction that notifies. It is sent after the commit, on another connection, and a lost one costs only the
+ * time until the next poll.
+ */
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+
+export interface PgWake {
+  /** Says that something has just been committed. Never waits, never fails. */
+  readonly committed: Effect.Effect<void>
+  readonly wakes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+}
+
+/** At most one NOTIFY in this time. */
+const throttle = Duration.millis(50)
+
+const reconnect = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly client: PgClient
+  readonly channel: string
+  /** Without NOTIFY a wake reaches this process only; the poll finds the rest. */
+  readonly notify: boolean
+}): Effect.fn.Return<PgWake, never, Scope.Scope> {
+  const { channel, client } = options
+  const listeners = new Set<Queue.Queue<void>>()
+  const nudge = () => {
+    for (const listener of listeners) Queue.offerUnsafe(listener, undefined)
+  }
+
+  const outgoing = yield* Queue.sliding<void>(1)
+  if (options.notify) {
+    yield* Queue.take(outgoing).pipe(
+      Effect.andThen(client.notify(channel, "")),
+      Effect.catchCause((cause) => Effect.logDebug("outbox: could not notify other processes", cause)),
+      Effect.andThen(Effect.sleep(throttle)),
+      Effect.forever,
+      Effect.forkScoped
+    )
+  }
+
+  // Any notification says the same: look. So it does not matter who sent it or how many there were.
+  const listen = Effect.scoped(
+    Effect.gen(function* () {
+      const notifications = yield* client.listen(channel)
+      // What was committed while nobody listened was told to nobody.
+      nudge()
+      return yield* Effect.forever(Effect.tap(Queue.take(notifications), () => Effect.sync(nudge)))
+    })
+  ).pipe(
+    Effect.tapCause((cause) =>
+      Effect.logWarning("outbox: not listening for other processes, polling", cause)
+    ),
+    Effect.retry(reconnect)
+  )
+
+  return {
+    committed: Effect.sync(() => {
+      nudge()
+      Queue.offerUnsafe(outgoing, undefined)
+    }),
+    wakes: Effect.gen(function* () {
+      const wakes = yield* Effect.acquireRelease(
+        Effect.tap(Queue.sliding<void>(1), (queue) => Effect.sync(() => listeners.add(queue))),
+        (queue) => Effect.sync(() => listeners.delete(queue))
+      )
+      if (options.notify) yield* Effect.forkScoped(listen)
+      return wakes
+    })
+  }
+})

@@ -1,0 +1,138 @@
+/**
+ * From a batch of leased rows to a settlement for each: look, send, decide. Never fails.
+ *
+ * Whatever cuts the send short (time-out, stop, a defect in the transport) is an unknown outcome for all that was
+ * handed over: the transport may have sent any of it.
+ */
+import * as Delivery from "@effect-cascade/core/Delivery"
+import type * as Envelope from "@effect-cascade/core/Envelope"
+import * as Transport from "@effect-cascade/core/Transport"
+import * as Reason from "@effect-cascade/core/TransportReason"
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { ClaimedRow } from "../../OutboxRow.ts"
+import * as RetryPolicy from "../../RetryPolicy.ts"
+import * as Settlement from "../../Settlement.ts"
+import type { Batch } from "./batch.ts"
+
+/** A row with what is to become of it. */
+export interface Decided {
+  readonly row: ClaimedRow
+  readonly envelope: Envelope.Envelope | undefined
+  readonly settlement: Settlement.Settlement
+}
+
+export interface DeliverOptions {
+  readonly transport: Transport.TransportShape
+  readonly sendTimeout: Duration.Duration
+  readonly retry: (row: ClaimedRow) => RetryPolicy.RetrySchedule
+  /** Done when sends under way are to be cut short. */
+  readonly cut: Deferred.Deferred<void>
+  /** Whether the relay is stopping, so that nothing new is to be sent. */
+  readonly isStopping: () => boolean
+}
+
+interface ToSend {
+  readonly row: ClaimedRow
+  readonly envelope: Envelope.Envelope
+}
+
+export const deliverBatch = Effect.fnUntraced(function* (
+  batch: Batch,
+  options: DeliverOptions
+): Effect.fn.Return<ReadonlyArray<Decided>> {
+  const now = yield* DateTime.now
+  const decided: Array<Decided> = []
+  const toSend: Array<ToSend> = []
+
+  for (const { envelope, row } of batch.rows) {
+    if (Result.isFailure(envelope)) {
+      const settlement = Settlement.unreadable(envelope.failure.problem)
+      decided.push({ row, envelope: undefined, settlement })
+      continue
+    }
+    const before = Settlement.decideBefore({ ...row, expired: isExpired(envelope.success, now) })
+    if (before === undefined) toSend.push({ row, envelope: envelope.success })
+    else decided.push({ row, envelope: envelope.success, settlement: before })
+  }
+
+  if (!Arr.isArrayNonEmpty(toSend)) return decided
+  if (options.isStopping() || (yield* isLate(batch, options.sendTimeout))) {
+    return [...decided, ...toSend.map((sent): Decided => ({ ...sent, settlement: { kind: "released" } }))]
+  }
+
+  const chunks = Arr.chunksOf(toSend, options.transport.maxBatchSize)
+  const deliveries = Arr.flatten(yield* Effect.forEach(chunks, (chunk) => attempt(chunk, options)))
+  const after = yield* DateTime.now
+  const settled = yield* Effect.forEach(toSend, (sent, index) => {
+    // `attempt` answers for each envelope in its order.
+    const delivery = deliveries[index] ?? Delivery.notAccepted(sent.envelope.trackingId, defect)
+    return Effect.map(settle(sent, delivery, after, options), (settlement): Decided => ({
+      ...sent,
+      settlement
+    }))
+  })
+  return [...decided, ...settled]
+})
+
+const isExpired = (envelope: Envelope.Envelope, now: DateTime.Utc): boolean =>
+  envelope.deadline !== undefined && !DateTime.isGreaterThan(envelope.deadline, now)
+
+/** Whether a send that began now could still be under way when the lease is over, and the row another relay's. */
+const isLate = (batch: Batch, sendTimeout: Duration.Duration): Effect.Effect<boolean> =>
+  Effect.map(Clock.monotonicTimeNanos, (now) => now + Duration.toNanosUnsafe(sendTimeout) >= batch.leaseEnd)
+
+const attempt = (
+  chunk: Arr.NonEmptyReadonlyArray<ToSend>,
+  options: DeliverOptions
+): Effect.Effect<ReadonlyArray<Delivery.Delivery>> => {
+  const all = (reason: Reason.TransportReason) =>
+    chunk.map(({ envelope }) => Delivery.notAccepted(envelope.trackingId, reason))
+  return Transport.deliver(
+    options.transport,
+    Arr.map(chunk, ({ envelope }) => envelope)
+  ).pipe(
+    // The batch's own fiber cannot be interrupted, so that its outcome is always written; the send can.
+    Effect.interruptible,
+    Effect.timeoutOrElse({ duration: options.sendTimeout, orElse: () => Effect.succeed(all(timedOut)) }),
+    Effect.raceFirst(Effect.as(Deferred.await(options.cut), all(interrupted))),
+    Effect.catchCause((cause) =>
+      Effect.as(
+        Effect.logError("outbox: the transport broke its contract; its batch is taken for unknown", cause),
+        all(defect)
+      )
+    )
+  )
+}
+
+const timedOut = new Reason.TimedOut()
+const interrupted = new Reason.CutShort({ by: "interruption" })
+const defect = new Reason.CutShort({ by: "defect" })
+
+const settle = Effect.fnUntraced(function* (
+  { envelope, row }: ToSend,
+  delivery: Delivery.Delivery,
+  now: DateTime.Utc,
+  options: DeliverOptions
+): Effect.fn.Return<Settlement.Settlement> {
+  const next =
+    delivery._tag === "Unknown"
+      ? yield* RetryPolicy.delayAfter(options.retry(row), {
+          attempt: row.attempts + 1,
+          reason: delivery.reason
+        })
+      : undefined
+  return Settlement.decide(delivery, {
+    uncertainty: row.uncertainty,
+    next,
+    remaining:
+      envelope.deadline === undefined
+        ? undefined
+        : Duration.max(DateTime.distance(now, envelope.deadline), Duration.zero)
+  })
+})

@@ -1,0 +1,280 @@
+/**
+ * The machine of a relay: claims what its free slots can take, hands batches to fibers of their own, settles what
+ * comes back, renews the leases of what is still under way.
+ *
+ * A lane has slots of its own, so a full lane never keeps another from sending: a code does not wait behind a million
+ * promos, and a promo is not starved by codes. Claiming stops while slots are full, so nothing piles up in memory.
+ */
+import type { CascadeEvent } from "@effect-cascade/core/CascadeEvent"
+import type * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
+import type { TransportShape } from "@effect-cascade/core/Transport"
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as Lane from "../../Lane.ts"
+import type { StoreError } from "../../OutboxError.ts"
+import type { ClaimedRow, SettledRow } from "../../OutboxRow.ts"
+import type { OutboxStoreShape } from "../../OutboxStore.ts"
+import type * as RetryPolicy from "../../RetryPolicy.ts"
+import * as Settlement from "../../Settlement.ts"
+import { type Batch, group } from "./batch.ts"
+import { type Decided, deliverBatch } from "./deliverBatch.ts"
+import type { LaneBoard } from "./laneBoard.ts"
+import { eventOf } from "./settlementEvent.ts"
+import type { Settler } from "./settler.ts"
+
+export interface EngineOptions {
+  readonly relay: string
+  readonly store: OutboxStoreShape
+  readonly settler: Settler
+  readonly board: LaneBoard
+  readonly events: CascadeEvents.Publisher
+  /** The transport of each account. */
+  readonly transports: ReadonlyMap<string, TransportShape>
+  readonly slots: Readonly<Record<Lane.Priority, number>>
+  readonly batchSize: Readonly<Record<Lane.Priority, number>>
+  readonly lease: Duration.Duration
+  readonly sendTimeout: Duration.Duration
+  readonly retry: (row: ClaimedRow) => RetryPolicy.RetrySchedule
+  /** Called when a slot has become free in a lane that may have more to send. */
+  readonly onFree: () => void
+}
+
+/** How a claim went. */
+export interface Claimed {
+  readonly rows: number
+  /** Whether some lane gave all that was asked of it, so that it may have more. */
+  readonly more: boolean
+}
+
+/** How many rows ended in each way since the engine was made. */
+export type Tally = Readonly<Record<SettledRow["kind"] | "lost", number>>
+
+export interface Engine {
+  /** Claims once for every free slot, and starts what it got. Not to be cut short: what is claimed is started. */
+  readonly claim: Effect.Effect<Claimed, StoreError>
+  /** Renews the leases of everything under way. */
+  readonly renew: Effect.Effect<void, StoreError>
+  /** Stops sending what has not begun. */
+  readonly stop: Effect.Effect<void>
+  /** Cuts short what has begun. */
+  readonly cut: Effect.Effect<void>
+  /** Done when nothing is under way. */
+  readonly idle: Effect.Effect<void>
+  readonly tally: Effect.Effect<Tally>
+}
+
+interface LaneState {
+  readonly lane: string
+  readonly slots: number
+  readonly batchSize: number
+  running: number
+  /** Whether it may hold more due rows than its slots could take at the last claim. */
+  behind: boolean
+}
+
+export const make = Effect.fnUntraced(function* (
+  options: EngineOptions
+): Effect.fn.Return<Engine, never, Scope.Scope> {
+  const { board, relay, settler, store } = options
+  const scope = yield* Effect.scope
+  const lanes = new Map(
+    Array.from(options.transports.keys()).flatMap((account) =>
+      Lane.priorities.map((priority): [string, LaneState] => {
+        const lane = Lane.of(account, priority)
+        return [
+          lane,
+          {
+            lane,
+            slots: options.slots[priority],
+            batchSize: options.batchSize[priority],
+            running: 0,
+            behind: false
+          }
+        ]
+      })
+    )
+  )
+  const underWay = new Set<Batch>()
+  const idle = yield* Latch.make(true)
+  const cut = yield* Deferred.make<void>()
+  const tally = { sent: 0, retry: 0, deferred: 0, released: 0, uncertain: 0, dead: 0, expired: 0, lost: 0 }
+  let stopping = false
+
+  const begin = (batch: Batch) => {
+    underWay.add(batch)
+    const state = lanes.get(batch.lane)
+    if (state !== undefined) state.running++
+    Latch.closeUnsafe(idle)
+  }
+  const end = (batch: Batch) => {
+    underWay.delete(batch)
+    const state = lanes.get(batch.lane)
+    if (state !== undefined) {
+      state.running--
+      if (state.behind) options.onFree()
+    }
+    if (underWay.size === 0) Latch.openUnsafe(idle)
+  }
+
+  const run = Effect.fnUntraced(function* (batch: Batch) {
+    const transport = options.transports.get(batch.account)
+    const decided =
+      transport === undefined
+        ? batch.rows.map(({ row }): Decided => ({
+            row,
+            envelope: undefined,
+            settlement: { kind: "released" }
+          }))
+        : yield* deliverBatch(batch, {
+            transport,
+            sendTimeout: options.sendTimeout,
+            retry: options.retry,
+            cut,
+            isStopping: () => stopping
+          })
+    yield* judgeLane(batch.lane, decided)
+    const rows = decided.map(toSettledRow)
+    if (!Arr.isReadonlyArrayNonEmpty(rows)) return
+    const settled = yield* settler.settle(rows, () => batch.leaseEnd)
+    yield* report(decided, settled)
+  })
+
+  // Before the rows are settled: once they are free again, the lane must already be known to be paused.
+  const judgeLane = (lane: string, decided: ReadonlyArray<Decided>): Effect.Effect<void> => {
+    const deferred = decided.find(({ settlement }) => settlement.kind === "deferred")?.settlement
+    const verdict =
+      deferred?.kind === "deferred"
+        ? board.pause(lane, deferred.reason)
+        : decided.some(({ settlement }) => reachedProvider(settlement))
+          ? board.recovered(lane)
+          : Effect.void
+    return Effect.catch(verdict, (error) =>
+      Effect.logWarning("outbox: the state of a lane could not be written", error).pipe(
+        Effect.annotateLogs({ lane })
+      )
+    )
+  }
+
+  const report = Effect.fnUntraced(function* (decided: ReadonlyArray<Decided>, settled: ReadonlySet<string>) {
+    const at = yield* DateTime.now
+    const lost: Array<Decided> = []
+    const events: Array<CascadeEvent> = []
+    for (const one of decided) {
+      if (!settled.has(one.row.id)) {
+        lost.push(one)
+        continue
+      }
+      tally[one.settlement.kind]++
+      const event = eventOf(one, at)
+      if (event !== undefined) events.push(event)
+    }
+    tally.lost += lost.length
+    if (lost.length > 0) {
+      yield* Effect.logWarning(
+        "outbox: leases lost before their outcome was written; nothing was changed"
+      ).pipe(Effect.annotateLogs({ relay, rows: lost.length, kinds: countKinds(lost) }))
+    }
+    yield* options.events.publishAll(events)
+  })
+
+  const capacities = Effect.gen(function* () {
+    const wanted: Array<{ readonly lane: string; readonly limit: number }> = []
+    for (const state of lanes.values()) {
+      const free = state.slots - state.running
+      state.behind = free <= 0
+      if (free <= 0) continue
+      const access = yield* board.access(state.lane)
+      if (access === "paused") continue
+      wanted.push({ lane: state.lane, limit: access === "probe" ? 1 : free * state.batchSize })
+    }
+    return wanted
+  })
+
+  const claim = Effect.gen(function* () {
+    if (stopping) return nothingClaimed
+    const wanted = yield* capacities
+    if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
+    // Read before the claim: a lease may only be taken for shorter than it is.
+    const before = yield* Clock.monotonicTimeNanos
+    const rows = yield* store.claim(wanted, { lease: options.lease, relay })
+    if (rows.length === 0) return nothingClaimed
+    const batches = group(rows, {
+      size: (lane) => lanes.get(lane)?.batchSize ?? 1,
+      now: yield* DateTime.now,
+      leaseEnd: before + Duration.toNanosUnsafe(options.lease)
+    })
+    for (const batch of batches) begin(batch)
+    yield* Effect.forEach(
+      batches,
+      (batch) =>
+        run(batch).pipe(
+          Effect.tapCause((cause) =>
+            Effect.logError("outbox: a batch failed; its leases will run out", cause)
+          ),
+          Effect.ensuring(Effect.sync(() => end(batch))),
+          Effect.forkIn(scope, { uninterruptible: true })
+        ),
+      { discard: true }
+    )
+    const taken = new Map<string, number>()
+    for (const row of rows) taken.set(row.lane, (taken.get(row.lane) ?? 0) + 1)
+    const full = wanted.filter(({ lane, limit }) => (taken.get(lane) ?? 0) >= limit)
+    for (const { lane } of full) {
+      const state = lanes.get(lane)
+      if (state !== undefined) state.behind = true
+    }
+    return { rows: rows.length, more: full.length > 0 }
+  }).pipe(Effect.uninterruptible)
+
+  const renew = Effect.gen(function* () {
+    const batches = Array.from(underWay)
+    const held = batches.flatMap((batch) => batch.rows.map(({ row }) => ({ id: row.id, lease: row.lease })))
+    if (!Arr.isArrayNonEmpty(held)) return
+    const before = yield* Clock.monotonicTimeNanos
+    const renewed = yield* store.renew(held, options.lease)
+    for (const batch of batches) {
+      if (batch.rows.some(({ row }) => renewed.has(row.id))) {
+        batch.leaseEnd = before + Duration.toNanosUnsafe(options.lease)
+      }
+    }
+  })
+
+  return {
+    claim,
+    renew,
+    stop: Effect.sync(() => {
+      stopping = true
+    }),
+    cut: Effect.asVoid(Deferred.succeed(cut, undefined)),
+    idle: Latch.await(idle),
+    tally: Effect.sync(() => ({ ...tally }))
+  }
+})
+
+const nothingClaimed: Claimed = { rows: 0, more: false }
+
+/** Whether the outcome shows that the provider can be reached and knows the account. */
+const reachedProvider = (settlement: Settlement.Settlement): boolean =>
+  settlement.kind === "sent" || (settlement.kind === "dead" && settlement.reason._tag === "Rejected")
+
+const toSettledRow = ({ row, settlement }: Decided): SettledRow => ({
+  id: row.id,
+  lease: row.lease,
+  kind: settlement.kind,
+  delayMillis: settlement.kind === "retry" ? Duration.toMillis(settlement.delay) : 0,
+  counted: Settlement.counts(settlement),
+  reason: "reason" in settlement ? settlement.reason : undefined,
+  providerMessageId: settlement.kind === "sent" ? settlement.providerMessageId : undefined
+})
+
+const countKinds = (decided: ReadonlyArray<Decided>): string => {
+  const counts = new Map<string, number>()
+  for (const { settlement } of decided) counts.set(settlement.kind, (counts.get(settlement.kind) ?? 0) + 1)
+  return Array.from(counts, ([kind, count]) => `${kind} ${count}`).join(", ")
+}

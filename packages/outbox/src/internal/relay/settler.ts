@@ -1,0 +1,104 @@
+/**
+ * Writes settlements: everything that waits goes into one statement, so that batches which end together are settled
+ * together and none waits for company.
+ *
+ * While the database is away a settlement waits in memory, until its lease is over: then another relay has the row,
+ * and what this one knows of it is said in the log and dropped.
+ */
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import type { StoreError } from "../../OutboxError.ts"
+import type { SettledRow } from "../../OutboxRow.ts"
+import type { OutboxStoreShape } from "../../OutboxStore.ts"
+
+export interface Settler {
+  /** Settles rows; done when that is durable or hopeless. Answers with the ids whose lease still held. */
+  readonly settle: (
+    rows: Arr.NonEmptyReadonlyArray<SettledRow>,
+    leaseEnd: () => bigint
+  ) => Effect.Effect<ReadonlySet<string>>
+}
+
+interface Job {
+  readonly rows: Arr.NonEmptyReadonlyArray<SettledRow>
+  readonly leaseEnd: () => bigint
+  readonly done: Deferred.Deferred<ReadonlySet<string>>
+}
+
+/** The most rows of one statement. A job is never split. */
+const statementLimit = 1_000
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly store: OutboxStoreShape
+  readonly relay: string
+}): Effect.fn.Return<Settler, never, Scope.Scope> {
+  const { relay, store } = options
+  // Bounded by the slots of the relay: a slot is free again only when its settlement is done.
+  const jobs = yield* Queue.unbounded<Job>()
+
+  const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) => store.settle(rows, { relay })
+
+  const complete = (job: Job, settled: ReadonlySet<string>) => Deferred.succeed(job.done, settled)
+
+  const giveUp = (job: Job, error: StoreError) =>
+    Effect.logError("outbox: settlements could not be written; their leases will run out", error).pipe(
+      Effect.annotateLogs({ relay, rows: job.rows.length }),
+      Effect.andThen(complete(job, nothing))
+    )
+
+  const settleJob = (job: Job): Effect.Effect<void> =>
+    Effect.suspend(function attempt(): Effect.Effect<unknown> {
+      return Effect.matchEffect(write(job.rows), {
+        onSuccess: (settled) => complete(job, settled),
+        onFailure: (error) =>
+          Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
+            error.isRetryable && now < job.leaseEnd()
+              ? Effect.andThen(Effect.sleep("100 millis"), Effect.suspend(attempt))
+              : giveUp(job, error)
+          )
+      })
+    })
+
+  const settleTogether = (group: Arr.NonEmptyReadonlyArray<Job>): Effect.Effect<void> =>
+    Effect.matchEffect(write(Arr.flatMap(group, (job) => job.rows)), {
+      onSuccess: (settled) => Effect.forEach(group, (job) => complete(job, settled), { discard: true }),
+      // One by one: what the database refuses for one row must not hold up the others.
+      onFailure: () => Effect.forEach(group, settleJob, { discard: true, concurrency: 4 })
+    })
+
+  yield* Queue.takeAll(jobs).pipe(
+    Effect.flatMap((waiting) => Effect.forEach(grouped(waiting), settleTogether, { discard: true })),
+    Effect.tapCause((cause) => Effect.logError("outbox: the settler failed", cause)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  return {
+    settle: (rows, leaseEnd) =>
+      Effect.flatMap(Deferred.make<ReadonlySet<string>>(), (done) =>
+        Effect.andThen(Queue.offer(jobs, { rows, leaseEnd, done }), Deferred.await(done))
+      )
+  }
+})
+
+const nothing: ReadonlySet<string> = new Set()
+
+const grouped = (jobs: Arr.NonEmptyArray<Job>): ReadonlyArray<Arr.NonEmptyReadonlyArray<Job>> => {
+  const groups: Array<Arr.NonEmptyArray<Job>> = []
+  let size = 0
+  for (const job of jobs) {
+    const last = groups.at(-1)
+    if (last === undefined || size + job.rows.length > statementLimit) {
+      groups.push([job])
+      size = job.rows.length
+    } else {
+      last.push(job)
+      size += job.rows.length
+    }
+  }
+  return groups
+}

@@ -1,0 +1,14 @@
+/**
+ * Reads the lanes that are paused or on probation. A lane that is simply open has no row. Locks: none.
+ */
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Tables } from "./tables.ts"
+
+export const readLanes = (sql: SqlClient.SqlClient, tables: Tables) => sql`
+    SELECT
+      lane,
+      reason,
+      extract(epoch FROM paused_until - now())::float8 * 1000 AS "remainingMillis",
+      trips
+    FROM ${tables.lane}
+    ORDER BY lane`

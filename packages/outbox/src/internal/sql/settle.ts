@@ -1,0 +1,85 @@
+/**
+ * Writes what became of a batch of leased rows, of every kind at once.
+ *
+ * Guarded by id and lease: a row that another relay has leased since then is left alone and not returned. Index:
+ * work_pkey. Locks: the rows, in the order of their ids, so that two settles never wait for each other crosswise.
+ * Rows returned: the ids whose lease still held.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Tables } from "./tables.ts"
+
+export interface EncodedSettlement {
+  readonly id: string
+  readonly lease: string
+  readonly kind: string
+  readonly delayMillis: number
+  readonly counted: boolean
+  /** JSON, or empty. */
+  readonly reason: string
+  /** The provider's id, or empty. */
+  readonly providerMessageId: string
+}
+
+export const settle = (
+  sql: SqlClient.SqlClient,
+  tables: Tables,
+  rows: NonEmptyReadonlyArray<EncodedSettlement>,
+  relay: string
+) => sql<{ readonly id: string }>`
+    WITH settlement AS (
+      SELECT
+        id::uuid AS id,
+        lease::bigint AS lease,
+        kind,
+        delay_millis::float8 AS delay_millis,
+        counted::int AS counted,
+        nullif(reason, '')::jsonb AS reason,
+        nullif(provider_message_id, '') AS provider_message_id
+      FROM unnest(
+        ${rows.map((row) => row.id)}::text[],
+        ${rows.map((row) => row.lease)}::text[],
+        ${rows.map((row) => row.kind)}::text[],
+        ${rows.map((row) => String(row.delayMillis))}::text[],
+        ${rows.map((row) => (row.counted ? "1" : "0"))}::text[],
+        ${rows.map((row) => row.reason)}::text[],
+        ${rows.map((row) => row.providerMessageId)}::text[]
+      ) AS t(id, lease, kind, delay_millis, counted, reason, provider_message_id)
+    ),
+    held AS MATERIALIZED (
+      SELECT settlement.*, work.attempts + settlement.counted AS attempt
+      FROM settlement
+      JOIN ${tables.work} AS work ON work.message_id = settlement.id AND work.lease = settlement.lease
+      ORDER BY work.message_id
+      FOR UPDATE OF work
+    ),
+    ended AS (
+      DELETE FROM ${tables.work} AS work
+      USING held
+      WHERE work.message_id = held.id
+        AND work.lease = held.lease
+        AND held.kind IN ('sent', 'dead', 'expired', 'uncertain')
+    ),
+    returned AS (
+      UPDATE ${tables.work} AS work
+      SET
+        lease_until = NULL,
+        finished = work.finished + 1,
+        attempts = held.attempt,
+        due_at = CASE held.kind
+          WHEN 'retry' THEN now() + held.delay_millis * interval '1 millisecond'
+          ELSE work.due_at
+        END
+      FROM held
+      WHERE work.message_id = held.id
+        AND work.lease = held.lease
+        AND held.kind IN ('retry', 'deferred', 'released')
+    ),
+    recorded AS (
+      INSERT INTO ${tables.outcome} (message_id, lease, kind, attempt, reason, provider_message_id, relay)
+      SELECT id, lease, kind, attempt, reason, provider_message_id, ${relay}
+      FROM held
+      -- A released row was never tried: there is nothing to record.
+      WHERE kind <> 'released'
+    )
+    SELECT id::text AS id FROM held`

@@ -1,0 +1,47 @@
+/**
+ * From the database's failures to the store's own error.
+ */
+import type * as Schema from "effect/Schema"
+import type * as Migrator from "effect/sql/Migrator"
+import * as SqlError from "effect/sql/SqlError"
+import { StoreError } from "../OutboxError.ts"
+import * as SqlFailure from "../SqlFailure.ts"
+
+/** The failure of one operation of the store. */
+export const fromSql =
+  (operation: string) =>
+  (error: SqlError.SqlError): StoreError => {
+    const code = SqlFailure.code(error)
+    return new StoreError({
+      operation,
+      ...(code === undefined ? {} : { code }),
+      detail: explained(code, SqlFailure.detail(error)),
+      isRetryable: SqlFailure.isTransient(error)
+    })
+  }
+
+/** Rows that are not of the form that the statement promises: the tables are not this library's. */
+export const fromSchema =
+  (operation: string) =>
+  (error: Schema.SchemaError): StoreError =>
+    new StoreError({ operation, detail: `unexpected rows: ${error.message}`, isRetryable: false })
+
+/** The failure of a migration. */
+export const fromMigration = (error: Migrator.MigrationError): StoreError =>
+  SqlError.isSqlError(error.cause)
+    ? fromSql("migrate")(error.cause)
+    : new StoreError({ operation: "migrate", detail: error.message, isRetryable: false })
+
+// What an operator would otherwise have to know about SQLSTATEs.
+const explained = (code: string | undefined, detail: string): string => {
+  switch (code) {
+    case "42P01":
+    case "42703":
+    case "3F000":
+      return `${detail}; run OutboxMigrations, the outbox's tables are missing or older than this library`
+    case "25006":
+      return `${detail}; the database is read-only`
+    default:
+      return detail
+  }
+}
