@@ -1,15 +1,23 @@
 import { defineConfig } from "vitest/config"
 
-const project = (name: string, root: string) => ({
-  test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 60_000 }
+const project = (name: string, root: string, needsPostgres: boolean) => ({
+  test: {
+    name,
+    root,
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    globalSetup: needsPostgres ? [new URL("packages/testing/test/support/pgGlobalSetup.ts", import.meta.url).pathname] : []
+  }
 })
 
 export default defineConfig({
   test: {
+    reporters: ["default", "./scripts/summary-reporter.ts"],
     projects: [
-      project("core", "packages/core"),
-      project("outbox", "packages/outbox"),
-      project("testing", "packages/testing")
+      project("core", "packages/core", false),
+      project("outbox", "packages/outbox", true),
+      project("testing", "packages/testing", true)
     ]
   }
 })
