@@ -7,7 +7,9 @@ const project = (name: string, root: string, needsPostgres: boolean) => ({
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    globalSetup: needsPostgres ? [new URL("packages/testing/test/support/pgGlobalSetup.ts", import.meta.url).pathname] : []
+    globalSetup: needsPostgres
+      ? [new URL("packages/testing/test/support/pgGlobalSetup.ts", import.meta.url).pathname]
+      : []
   }
 })
 

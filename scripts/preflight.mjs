@@ -6,16 +6,31 @@ var platform = process.platform + "-" + process.arch
 
 if (version[0] < needed[0] || (version[0] === needed[0] && version[1] < needed[1])) {
   fail(
-    "This needs Node " + needed.join(".") + " or newer; here is " + process.versions.node +
-      ", and npm has no newer one for " + platform + ". Install Node 24 and run the command again."
+    "This needs Node " +
+      needed.join(".") +
+      " or newer; here is " +
+      process.versions.node +
+      ", and npm has no newer one for " +
+      platform +
+      ". Install Node 24 and run the command again."
   )
 }
 
-var withPostgres = ["linux-x64", "linux-arm64", "linux-arm", "linux-ia32", "linux-ppc64", "darwin-x64", "darwin-arm64", "win32-x64"]
+var withPostgres = [
+  "linux-x64",
+  "linux-arm64",
+  "linux-arm",
+  "linux-ia32",
+  "linux-ppc64",
+  "darwin-x64",
+  "darwin-arm64",
+  "win32-x64"
+]
 var given = process.env.CASCADE_TEST_DATABASE_URL || process.env.DATABASE_URL
 if (!given && withPostgres.indexOf(platform) === -1) {
   fail(
-    "npm has no Postgres for " + platform +
+    "npm has no Postgres for " +
+      platform +
       ". Start one of your own (15 or newer) and name it in CASCADE_TEST_DATABASE_URL (tests) or DATABASE_URL (demo)."
   )
 }

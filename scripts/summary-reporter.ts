@@ -12,7 +12,9 @@ export default class SummaryReporter implements Reporter {
     const failed = counts.failed + errors.length
     const skipped = counts.skipped + counts.pending
     process.once("exit", () => {
-      process.stdout.write(`tests: ${counts.passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`)
+      process.stdout.write(
+        `tests: ${counts.passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`
+      )
     })
   }
 }

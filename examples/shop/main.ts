@@ -19,7 +19,10 @@ const unfinished = new DemoFailed({ message: "broken: some messages have not end
 const flags = {
   orders: Flag.Int("orders").pipe(Flag.withDescription("how many orders"), Flag.withDefault(2000)),
   seed: Flag.Int("seed").pipe(Flag.withDescription("which orders and which faults"), Flag.withDefault(1)),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("the result as JSON on the last line")),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("the result as JSON on the last line"),
+    Flag.withDefault(false)
+  ),
   to: Flag.optional(Flag.String("to").pipe(Flag.withDescription("the recipient, with a real provider")))
 }
 

@@ -200,13 +200,15 @@ export const make = Effect.fnUntraced(function* (
     if (stopping) return nothingClaimed
     const wanted = yield* capacities
     if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
-    // Read before the claim: a lease may only be taken for shorter than it is.
+    // Both clocks are read before the claim: what is told as a distance from the database's clock (the end of a
+    // lease, a deadline) may then only be taken for nearer than it is.
     const before = yield* Clock.monotonicTimeNanos
+    const now = yield* DateTime.now
     const rows = yield* store.claim(wanted, { lease: options.lease, relay })
     if (rows.length === 0) return nothingClaimed
     const batches = group(rows, {
       size: (lane) => lanes.get(lane)?.batchSize ?? 1,
-      now: yield* DateTime.now,
+      now,
       leaseEnd: before + Duration.toNanosUnsafe(options.lease)
     })
     for (const batch of batches) begin(batch)
