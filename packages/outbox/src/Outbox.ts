@@ -126,7 +126,8 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
     if (conflict !== undefined) {
       return yield* new TrackingIdReused({
         account: rows[0].account,
-        trackingIds: [conflict.trackingId, ...conflicts.map((row) => row.trackingId)]
+        trackingIds: [conflict.trackingId, ...conflicts.map((row) => row.trackingId)],
+        existingIds: [conflict.id, ...conflicts.map((row) => row.id)]
       })
     }
     yield* publisher.publishAll(

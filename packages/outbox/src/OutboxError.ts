@@ -22,7 +22,9 @@ export class TrackingIdReused extends Schema.TaggedError<TrackingIdReused>(
   "@effect-cascade/outbox/TrackingIdReused"
 )("TrackingIdReused", {
   account: Schema.String,
-  trackingIds: Schema.NonEmptyArray(Schema.String)
+  trackingIds: Schema.NonEmptyArray(Schema.String),
+  /** The outbox's ids of the messages that have them, in the same order. */
+  existingIds: Schema.NonEmptyArray(Schema.String)
 }) {
   override get message(): string {
     const [first, ...rest] = this.trackingIds

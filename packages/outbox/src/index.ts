@@ -1,4 +1,5 @@
 export * as Lane from "./Lane.ts"
+export * as Notifications from "./Notifications.ts"
 export * as Outbox from "./Outbox.ts"
 export * as OutboxError from "./OutboxError.ts"
 export * as OutboxMigrations from "./OutboxMigrations.ts"

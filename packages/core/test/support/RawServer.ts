@@ -95,11 +95,7 @@ export const answering = (
   make({ onRequest: (request, socket, index) => void socket.write(answer(request, index)) })
 
 /** The bytes of a whole HTTP response. */
-export const response = (
-  status: number,
-  body = "",
-  headers: Readonly<Record<string, string>> = {}
-): string =>
+export const response = (status: number, body = "", headers: Readonly<Record<string, string>> = {}): string =>
   [
     `HTTP/1.1 ${status} Whatever`,
     ...Object.entries({

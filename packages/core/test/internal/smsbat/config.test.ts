@@ -1,0 +1,150 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Redacted, Result } from "effect"
+import { inspect } from "node:util"
+import * as config from "../../../src/internal/smsbat/config.ts"
+
+const apiKey = Redacted.make("key")
+const problem = (options: config.SmsBatOptions): config.SmsBatConfigError => {
+  const result = config.check(options)
+  return Result.isFailure(result) ? result.failure : assert.fail(`${inspect(options)} was taken`)
+}
+const account = (options: config.SmsBatOptions): config.Account => Result.getOrThrow(config.check(options))
+
+describe("check", () => {
+  it("fills in the defaults", () => {
+    const { keys, ...others } = account({ keys: { apiKey } })
+    assert.deepStrictEqual(
+      keys.map(([header, key]) => [header, Redacted.value(key)]),
+      [["X-Authorization-Key", "key"]]
+    )
+    assert.deepStrictEqual(others, {
+      baseUrl: "https://restapi.smsbat.com",
+      maxBatchSize: 1000,
+      maxBodyBytes: 1_048_576,
+      timeout: Duration.seconds(30),
+      maxRetryAfter: Duration.minutes(15),
+      isolationBudget: 64,
+      maxReplyBytes: 8_388_608,
+      propagateTrace: false
+    })
+    assert.deepStrictEqual(
+      account({ keys: { apiKey }, timeout: undefined, baseUrl: undefined }).timeout,
+      Duration.seconds(30)
+    )
+  })
+
+  it("names each key by its header", () => {
+    const headers = account({ keys: { apiKey, viberToken: apiKey, telegramKey: apiKey } }).keys.map(
+      ([header]) => header
+    )
+    assert.deepStrictEqual(headers, ["X-Authorization-Key", "X-Viber-Auth-Token", "X-Tg-Bot-Key"])
+  })
+
+  it("refuses no key at all, which does not compile either", () => {
+    // @ts-expect-error at least one of them
+    const none: config.SmsBatKeys = {}
+    // @ts-expect-error one that may be missing is not one
+    const maybe: config.SmsBatKeys = { apiKey: undefined }
+    for (const keys of [none, maybe]) {
+      assert.strictEqual(
+        problem({ keys }).message,
+        "SMSBAT keys: at least one of apiKey (SMSBAT_API_KEY), viberToken (SMSBAT_VIBER_TOKEN), telegramKey (SMSBAT_TELEGRAM_KEY) is needed"
+      )
+    }
+  })
+
+  it("refuses an empty key", () => {
+    assert.strictEqual(
+      problem({ keys: { apiKey, viberToken: Redacted.make("") } }).message,
+      "SMSBAT keys.viberToken: it is empty; leave it out or give it"
+    )
+  })
+
+  it("refuses a key that is no header value, without repeating it", () => {
+    for (const value of [
+      "canary\r\nx: y",
+      "canary\n",
+      " canary",
+      "canary ",
+      "can\tary",
+      "can\0ary",
+      "канарка",
+      "can\u0085ary"
+    ]) {
+      const error = problem({ keys: { telegramKey: Redacted.make(value) } })
+      assert.strictEqual(error.option, "keys.telegramKey")
+      assert.notMatch(inspect(error, { depth: null }) + error.message, /can|кан/u)
+    }
+    account({ keys: { apiKey: Redacted.make("a b~!") } })
+  })
+
+  it("refuses numbers and times that make no sense", () => {
+    const wrong: ReadonlyArray<config.SmsBatSettings> = [
+      { maxBatchSize: 0 },
+      { maxBatchSize: 1001 },
+      { maxBatchSize: 1.5 },
+      { maxBodyBytes: 0 },
+      { maxBodyBytes: Number.NaN },
+      { maxReplyBytes: -1 },
+      { isolationBudget: -1 },
+      { isolationBudget: Number.POSITIVE_INFINITY },
+      { timeout: 0 },
+      { timeout: Duration.infinity },
+      { timeout: "-1 second" },
+      { maxRetryAfter: Duration.infinity },
+      { maxRetryAfter: "-1 second" }
+    ]
+    for (const settings of wrong) {
+      assert.strictEqual(problem({ keys: { apiKey }, ...settings }).option, Object.keys(settings)[0])
+    }
+    account({ keys: { apiKey }, isolationBudget: 0, maxRetryAfter: 0, maxBatchSize: 1 })
+  })
+})
+
+describe("baseUrl", () => {
+  const taken: ReadonlyArray<readonly [string, string]> = [
+    ["https://restapi.smsbat.com", "https://restapi.smsbat.com"],
+    ["https://restapi.smsbat.com/", "https://restapi.smsbat.com"],
+    ["https://RESTAPI.smsbat.com:443//", "https://restapi.smsbat.com"],
+    ["https://gateway.example:8443/smsbat/v1/", "https://gateway.example:8443/smsbat/v1"],
+    ["http://localhost:8080", "http://localhost:8080"],
+    ["http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"],
+    ["http://127.8.9.1", "http://127.8.9.1"],
+    ["http://127.1", "http://127.0.0.1"],
+    ["http://[::1]:80/", "http://[::1]"]
+  ]
+  for (const [baseUrl, expected] of taken) {
+    it(`takes ${baseUrl}`, () => assert.strictEqual(account({ keys: { apiKey }, baseUrl }).baseUrl, expected))
+  }
+
+  const refused = [
+    "",
+    "restapi.smsbat.com",
+    "/api",
+    "//restapi.smsbat.com",
+    "ftp://restapi.smsbat.com",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "http://restapi.smsbat.com",
+    "http://10.0.0.1",
+    "http://0.0.0.0",
+    "http://128.0.0.1",
+    "http://127.0.0.1.example",
+    "http://localhost.example",
+    "http://[::2]",
+    "https://canary:canary@restapi.smsbat.com",
+    "https://canary@restapi.smsbat.com",
+    "https://restapi.smsbat.com?key=canary",
+    "https://restapi.smsbat.com/?",
+    "https://restapi.smsbat.com/#canary",
+    "https://restapi.smsbat.com/#",
+    "https://"
+  ]
+  for (const baseUrl of refused) {
+    it(`refuses ${baseUrl}, without repeating it`, () => {
+      const error = problem({ keys: { apiKey }, baseUrl })
+      assert.strictEqual(error.option, "baseUrl")
+      assert.notInclude(error.message, "canary")
+    })
+  }
+})
