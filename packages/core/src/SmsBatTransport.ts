@@ -11,20 +11,19 @@
  *
  * See https://smsbat.com/help/api/cascade/send/.
  */
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as HttpClient from "effect/http/HttpClient"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import type { Delivery } from "./Delivery.ts"
 import * as config from "./internal/smsbat/config.ts"
 import * as dispatch from "./internal/smsbat/dispatch.ts"
+import * as environment from "./internal/smsbat/environment.ts"
 import * as exchange from "./internal/smsbat/exchange.ts"
 import * as request from "./internal/smsbat/request.ts"
 import * as requests from "./internal/smsbat/requests.ts"
@@ -129,21 +128,7 @@ export const layer = (
 export const layerConfig = (
   settings?: config.SmsBatSettings
 ): Layer.Layer<Transport, config.SmsBatConfigError | Config.ConfigError, HttpClient.HttpClient> =>
-  Layer.unwrap(Effect.map(environment, (options) => layer({ ...settings, ...options })))
-
-const environment: Effect.Effect<config.SmsBatOptions, Config.ConfigError> = Effect.gen(function* () {
-  const apiKey = Option.getOrUndefined(yield* Config.option(Config.Redacted("SMSBAT_API_KEY")))
-  const viberToken = Option.getOrUndefined(yield* Config.option(Config.Redacted("SMSBAT_VIBER_TOKEN")))
-  const telegramKey = Option.getOrUndefined(yield* Config.option(Config.Redacted("SMSBAT_TELEGRAM_KEY")))
-  const baseUrl = Option.getOrUndefined(yield* Config.option(Config.String("SMSBAT_BASE_URL")))
-  const keys: { readonly [Name in keyof config.SmsBatKeys]: Redacted.Redacted | undefined } = {
-    apiKey,
-    viberToken,
-    telegramKey
-  }
-  // Which of them are there is known only now; `make` refuses none at all.
-  return { keys: keys as config.SmsBatKeys, baseUrl }
-})
+  Layer.unwrap(Effect.map(environment.options, (options) => layer({ ...settings, ...options })))
 
 /** What {@link verify} found. */
 export type Verification = "reachable" | "unauthorized" | "unreachable"

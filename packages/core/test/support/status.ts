@@ -44,25 +44,31 @@ export const caller = <A, E, R>(
   HttpRouter.Request.Without<E>,
   Exclude<HttpRouter.Request.Without<R>, HttpRouter.HttpRouter> | Scope.Scope
 > =>
-  Effect.map(HttpRouter.toHttpEffect(routes), (app) => (request: Request) =>
-    Effect.gen(function* () {
-      // A path that is not known is the only failure that a router knows.
-      const response = yield* (app as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>).pipe(
-        Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
-        Effect.catch((error) =>
-          typeof error === "object" && error !== null && "reason" in error
-            ? Effect.succeed(HttpServerResponse.empty({ status: 404 }))
-            : Effect.die(error)
-        ),
-        Effect.scoped
-      )
-      const web = HttpServerResponse.toWeb(response)
-      return { status: web.status, headers: web.headers, body: yield* Effect.promise(() => web.text()) }
-    })
+  Effect.map(
+    HttpRouter.toHttpEffect(routes),
+    (app) => (request: Request) =>
+      Effect.gen(function* () {
+        // A path that is not known is the only failure that a router knows.
+        const response = yield* (app as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>).pipe(
+          Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+          Effect.catch((error) =>
+            typeof error === "object" && error !== null && "reason" in error
+              ? Effect.succeed(HttpServerResponse.empty({ status: 404 }))
+              : Effect.die(error)
+          ),
+          Effect.scoped
+        )
+        const web = HttpServerResponse.toWeb(response)
+        return { status: web.status, headers: web.headers, body: yield* Effect.promise(() => web.text()) }
+      })
   )
 
 /** A webhook call. */
-export const post = (path: string, body: string | Uint8Array<ArrayBuffer> | ReadableStream, headers: Readonly<Record<string, string>> = {}): Request =>
+export const post = (
+  path: string,
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream,
+  headers: Readonly<Record<string, string>> = {}
+): Request =>
   new Request(`http://127.0.0.1${path}`, {
     method: "POST",
     body,

@@ -74,7 +74,11 @@ describe("who may call", () => {
 })
 
 describe("what it takes", () => {
-  const statusOf = (body: Parameters<typeof post>[1], headers?: Readonly<Record<string, string>>, options = {}) =>
+  const statusOf = (
+    body: Parameters<typeof post>[1],
+    headers?: Readonly<Record<string, string>>,
+    options = {}
+  ) =>
     Effect.gen(function* () {
       const call = yield* caller(hook(options))
       return (yield* call(post(whole, body, headers))).status
@@ -218,8 +222,30 @@ describe("through a web handler", () => {
 
   /** Bodies that no provider sends. Each of them holds what must show nowhere. */
   const odd = (canary: string): ReadonlyArray<string | Uint8Array<ArrayBuffer>> => {
-    const values = ["null", "true", "0", "-1", "1e999", '""', `"${canary}"`, "[]", "{}", `["${canary}"]`, '"\\ud800"']
-    const keys = ["messageId", "deliverystatus", "timestamp", "cost", "idUuid", "phoneNumber", "text", "dt", "alphaName"]
+    const values = [
+      "null",
+      "true",
+      "0",
+      "-1",
+      "1e999",
+      '""',
+      `"${canary}"`,
+      "[]",
+      "{}",
+      `["${canary}"]`,
+      '"\\ud800"'
+    ]
+    const keys = [
+      "messageId",
+      "deliverystatus",
+      "timestamp",
+      "cost",
+      "idUuid",
+      "phoneNumber",
+      "text",
+      "dt",
+      "alphaName"
+    ]
     const typed = keys.flatMap((key) =>
       values.flatMap((value) => [
         `{"${key}":${value}}`,
@@ -254,13 +280,22 @@ describe("through a web handler", () => {
         const canary = "canary +380671112233 my code is 4711"
         const { call, dispose, logged, seen } = yield* serve
         const next = random(42)
-        const withCanary = page.webhook.replace("abc123def456", "canary-id").replace("delivered", "canary-word")
+        const withCanary = page.webhook
+          .replace("abc123def456", "canary-id")
+          .replace("delivered", "canary-word")
         const inbound = inboundPage.replace("Hello", canary).replace("380936670003", "380671112233")
         const bodies = [
           ...odd(canary),
           ...variants([page.webhook, withCanary, page.fallback, inboundPage, inbound], 550, 7)
         ]
-        const types = ["application/json", "application/json; charset=utf-8", "", "text/plain", canary, "application/json;;"]
+        const types = [
+          "application/json",
+          "application/json; charset=utf-8",
+          "",
+          "text/plain",
+          canary,
+          "application/json;;"
+        ]
         const paths = [whole, `/inbound/${Redacted.value(secret)}`]
         const tally = new Map<number, number>()
         let count = 0
@@ -285,12 +320,16 @@ describe("through a web handler", () => {
         }
         yield* dispose
         assert.isAbove(count, 6000)
-        for (const status of [200, 400, 404, 413, 415]) assert.isAbove(tally.get(status) ?? 0, 3, String(status))
+        for (const status of [200, 400, 404, 413, 415])
+          assert.isAbove(tally.get(status) ?? 0, 3, String(status))
         // Everything that was taken in was handled, and nothing else.
         assert.strictEqual(seen.reports + seen.messages, tally.get(200))
         assert.isAbove(seen.reports, 100)
         assert.isAbove(seen.messages, 100)
-        assert.notInclude(inspect(logged, { depth: 8, maxArrayLength: null, maxStringLength: null }), "canary")
+        assert.notInclude(
+          inspect(logged, { depth: 8, maxArrayLength: null, maxStringLength: null }),
+          "canary"
+        )
       }),
     120_000
   )

@@ -54,7 +54,15 @@ describe("isUsable", () => {
     for (const good of [secret, "a".repeat(22), "A-_9".repeat(25)]) {
       assert.isTrue(secrets.isUsable(Redacted.make(good)))
     }
-    for (const bad of ["", "a".repeat(21), "a".repeat(101), `${secret}/`, `${secret}%`, `${secret} `, `${secret}\n`]) {
+    for (const bad of [
+      "",
+      "a".repeat(21),
+      "a".repeat(101),
+      `${secret}/`,
+      `${secret}%`,
+      `${secret} `,
+      `${secret}\n`
+    ]) {
       assert.isFalse(secrets.isUsable(Redacted.make(bad)))
     }
   })
