@@ -22,7 +22,7 @@ export const MaskedPhone = Schema.String.check(
   Schema.isPattern(/^(?:\+?[0-9]{5})?\*+(?:[0-9]{2})?$/u, { message: "a masked phone number" })
 )
 
-const about_ = {
+const fields = {
   /** The caller's own id of the message. */
   trackingId: Schema.String,
   messageType: MessageType,
@@ -37,7 +37,7 @@ const at = {
   at: Schema.DateTimeUtc
 }
 
-const message = { ...about_, ...at }
+const message = { ...fields, ...at }
 
 const id = (name: string) => `@effect-cascade/core/CascadeEvent/${name}`
 
@@ -99,14 +99,16 @@ export class LaneResumed extends Schema.TaggedClass<LaneResumed>(id("LaneResumed
 
 /** The provider reported another delivery status. It may know a message by its own id alone. */
 export class StatusChanged extends Schema.TaggedClass<StatusChanged>(id("StatusChanged"))("StatusChanged", {
-  trackingId: Schema.optionalKey(about_.trackingId),
-  messageType: Schema.optionalKey(about_.messageType),
-  account: Schema.optionalKey(about_.account),
-  toPhone: about_.toPhone,
+  trackingId: Schema.optionalKey(fields.trackingId),
+  messageType: Schema.optionalKey(fields.messageType),
+  account: Schema.optionalKey(fields.account),
+  toPhone: fields.toPhone,
   /** The provider's id. */
   messageId: Schema.String,
   /** The provider's word for it, such as `delivered`. */
   status: Schema.String,
+  /** Whether the provider was asked, or only a webhook said so, which anybody could have sent. */
+  confirmed: Schema.optionalKey(Schema.Boolean),
   /** The status before, where it is known. */
   previous: Schema.optionalKey(Schema.String),
   ...at

@@ -183,6 +183,7 @@ const eventOf = (
       ...(isMasked(toPhone) ? { toPhone } : {}),
       messageId: report.messageId,
       status: report.word ?? report.status,
+      confirmed: report.confirmed,
       ...(previous === undefined ? {} : { previous: previous.status }),
       at
     },

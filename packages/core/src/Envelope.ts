@@ -37,20 +37,23 @@ export const providerScheduleLimit: Duration.Duration = Duration.days(30)
 export const defaultAccount = "default"
 
 /** A message sealed for travel. */
-export class Envelope extends Schema.Class<Envelope>("@effect-cascade/core/Envelope")({
-  message: Message.Message,
-  route: Route,
-  schedule: ScheduleHolder,
-  /** The name of the account it is sent from: which transport and credentials. */
-  account: Schema.NonEmptyString,
-  createdAt: Schema.DateTimeUtc,
-  /** The instant after which it must not be sent any more: `(scheduledSent ?? createdAt) + ttl`. None without a ttl. */
-  deadline: Schema.optionalKey(Schema.DateTimeUtc),
-  /** The W3C `traceparent` of the span that sealed it. */
-  traceparent: Schema.optionalKey(Schema.String),
-  /** The caller's own notes (tenant, campaign), for routing between transports. Never sent to the provider. */
-  headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
-}) {
+export class Envelope extends Schema.Class<Envelope>("@effect-cascade/core/Envelope")(
+  {
+    message: Message.Message,
+    route: Route,
+    schedule: ScheduleHolder,
+    /** The name of the account it is sent from: which transport and credentials. */
+    account: Schema.NonEmptyString,
+    createdAt: Schema.DateTimeUtc,
+    /** The instant after which it must not be sent any more: `(scheduledSent ?? createdAt) + ttl`. None without a ttl. */
+    deadline: Schema.optionalKey(Schema.DateTimeUtc),
+    /** The W3C `traceparent` of the span that sealed it. */
+    traceparent: Schema.optionalKey(Schema.String),
+    /** The caller's own notes (tenant, campaign), for routing between transports. Never sent to the provider. */
+    headers: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  },
+  masked.annotation
+) {
   /** The message's own id. */
   get trackingId(): Message.Message["id"] {
     return this.message.id
@@ -74,7 +77,7 @@ export interface SealOptions {
   readonly schedule?: ScheduleHolder | undefined
   /** Defaults to `"default"`. */
   readonly account?: string | undefined
-  /** Defaults to the trace of the current span, if there is one. */
+  /** Defaults to the trace of the span around it, if there is one. */
   readonly traceparent?: string | undefined
   /** Defaults to none. */
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -129,9 +132,12 @@ export const deadlineOf = (message: Message.Message, createdAt: DateTime.Utc): D
  * provider holds the message until a later schedule. `undefined` without a ttl; 0 or less when it is too late.
  */
 export const remainingTtl = (envelope: Envelope, now: DateTime.Utc): number | undefined => {
-  if (envelope.deadline === undefined) return undefined
-  const start = handedSchedule(envelope, now) ?? now
-  return Math.floor(Duration.toSeconds(DateTime.distance(start, envelope.deadline)))
+  const { deadline, message } = envelope
+  if (deadline === undefined) return undefined
+  if (message.ttl !== undefined && handedSchedule(envelope, now) !== undefined) {
+    return Duration.toSeconds(message.ttl)
+  }
+  return Math.floor(Duration.toSeconds(DateTime.distance(now, deadline)))
 }
 
 /** The instant to put on the wire as `scheduledSent`: only one that the provider is to hold and that is still ahead. */
@@ -155,8 +161,11 @@ const checkSchedule = (message: Message.Message, now: DateTime.Utc): Effect.Effe
   return Effect.fail(new InvalidMessage({ id: mask.identifier(message.id), problems: [problem] }))
 }
 
-const currentTraceparent = Effect.map(Effect.option(Effect.currentSpan), (span) =>
-  span._tag === "None"
-    ? undefined
-    : `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
-)
+// Of the span around it, be it one of this process or one that it was handed from outside.
+const currentTraceparent = Effect.map(Effect.option(Effect.currentParentSpan), (span) => {
+  if (span._tag === "None") return undefined
+  const { sampled, spanId, traceId } = span.value
+  const traceparent = `00-${traceId.padStart(32, "0")}-${spanId}-${sampled ? "01" : "00"}`
+  // While tracing is switched off, spans have names in place of ids.
+  return /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/u.test(traceparent) ? traceparent : undefined
+})

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 
 /** One broken rule of one field. */
 export class Problem extends Schema.Class<Problem>("@effect-cascade/core/Problem")({
-  /** Where: `toPhone`, `surveyOptions[2]`. */
+  /** Where: `toPhone`, `surveyOptions[2]`. Empty where it is the value as a whole. */
   path: Schema.String,
   /** The rule in words. */
   rule: Schema.String,
@@ -18,7 +18,8 @@ export class Problem extends Schema.Class<Problem>("@effect-cascade/core/Problem
 }) {
   override toString(): string {
     const mend = this.fix === undefined ? "" : `; ${this.fix}`
-    return `${this.path}: expected ${this.rule}, received ${this.received}${mend}`
+    const where = this.path === "" ? "" : `${this.path}: `
+    return `${where}expected ${this.rule}, received ${this.received}${mend}`
   }
 }
 

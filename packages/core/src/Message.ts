@@ -5,8 +5,8 @@
  * once. A message that exists is valid; only its schedule is judged again, against the clock, when it is sealed.
  *
  * In memory a message is a tagged union with a `Duration` and a `DateTime`; its JSON form is the provider's own,
- * field by field. Printing one in any way (log, `inspect`, `JSON.stringify`) shows its phone number masked and
- * only the length of its text; {@link encode} gives the full JSON form.
+ * field by field. Printing one (log, `console.log`, `inspect`, `JSON.stringify`, `String`) shows its phone number
+ * masked and only the length of its text; {@link encode} gives the full JSON form.
  *
  * See https://smsbat.com/help/api/cascade/send/ (Parameters, Message Types).
  */
@@ -26,11 +26,23 @@ import { PhoneNumber } from "./PhoneNumber.ts"
 import { SenderName } from "./SenderName.ts"
 import { TrackingId } from "./TrackingId.ts"
 
-const Ttl = Schema.Duration.check(
-  Schema.makeFilter((ttl) => {
-    const seconds = Duration.toSeconds(ttl)
-    return (Number.isInteger(seconds) && seconds >= 1 && seconds <= rules.ttlLimit) || rules.ttlRule
-  })
+const isWholeSeconds = (ttl: Duration.Duration): boolean =>
+  // Compared as durations, since a number of seconds cannot hold the nanoseconds of a long one.
+  Duration.equals(ttl, Duration.seconds(Duration.toSeconds(ttl)))
+
+const Ttl = Schema.Duration.annotate({
+  // Only here does a generator learn of the rule below, and without it would never meet it.
+  toCodecArbitrary: () =>
+    Schema.link<Duration.Duration>()(
+      Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: rules.ttlLimit })),
+      { decode: SchemaGetter.transform(Duration.seconds), encode: SchemaGetter.transform(Duration.toSeconds) }
+    )
+}).check(
+  Schema.makeFilter((ttl) => (rules.isTtl(Duration.toSeconds(ttl)) && isWholeSeconds(ttl)) || rules.ttlRule)
+)
+
+const ScheduledSent = Schema.DateTimeUtc.check(
+  Schema.makeIsBetween({ order: DateTime.Order })(rules.scheduleLimits, { message: rules.scheduleRule })
 )
 
 const Text = Schema.String.check(Schema.isMinLength(1, { message: rules.textRule }))
@@ -45,20 +57,22 @@ const common = {
   /** How long the message is worth delivering, from its scheduled instant or else from now. Whole seconds. */
   ttl: Schema.optionalKey(Ttl),
   /** When to send it. */
-  scheduledSent: Schema.optionalKey(Schema.DateTimeUtc)
+  scheduledSent: Schema.optionalKey(ScheduledSent)
 }
 
 /** A confirmation, a payment, a change of an account, a one-time code: something the recipient waits for. */
 export class Transaction extends Schema.TaggedClass<Transaction>("@effect-cascade/core/Transaction")(
   "Transaction",
-  { ...common, text: Text }
+  { ...common, text: Text },
+  masked.annotation
 ) {}
 
 /** Marketing. */
-export class Promo extends Schema.TaggedClass<Promo>("@effect-cascade/core/Promo")("Promo", {
-  ...common,
-  text: Text
-}) {}
+export class Promo extends Schema.TaggedClass<Promo>("@effect-cascade/core/Promo")(
+  "Promo",
+  { ...common, text: Text },
+  masked.annotation
+) {}
 
 /** A question with 2 to 5 answers; its text has at most 85 UTF-16 units. Shown as buttons in Viber. */
 export class ViberSurvey extends Schema.TaggedClass<ViberSurvey>("@effect-cascade/core/ViberSurvey")(
@@ -70,13 +84,15 @@ export class ViberSurvey extends Schema.TaggedClass<ViberSurvey>("@effect-cascad
       Schema.isBetweenLength(rules.surveyOptionLimits.minimum, rules.surveyOptionLimits.maximum),
       Schema.isUnique()
     )
-  }
+  },
+  masked.annotation
 ) {}
 
 /** A call that verifies a phone number; it has no text. */
 export class FlashCall extends Schema.TaggedClass<FlashCall>("@effect-cascade/core/FlashCall")(
   "FlashCall",
-  common
+  common,
+  masked.annotation
 ) {}
 
 /** Any message, as a schema of the values in memory. For JSON use {@link MessageFromJson}. */
@@ -105,22 +121,27 @@ interface CommonInput {
   readonly fromName: string
   /** E.164: `+380671112233`. */
   readonly toPhone: string
-  /** Whole seconds. See the `Ttl` module for recommended values. Defaults to none: no deadline. */
+  /**
+   * Whole seconds, as a `Duration` or `"5 minutes"`; a bare number is milliseconds, as everywhere in Effect. See the
+   * `Ttl` module for recommended values. Defaults to none: no deadline.
+   */
   readonly ttl?: Duration.Input | undefined
   /** An instant, or its ISO text with a zone. Defaults to now. */
   readonly scheduledSent?: DateTime.DateTime | Date | string | undefined
 }
 
+interface InputByTag {
+  readonly Transaction: CommonInput & { readonly text: string }
+  readonly Promo: CommonInput & { readonly text: string }
+  readonly ViberSurvey: CommonInput & { readonly text: string; readonly surveyOptions: ReadonlyArray<string> }
+  readonly FlashCall: CommonInput
+}
+
 /** What {@link make} takes: the fields of a message in the types a program has at hand. */
-export type MessageInput =
-  | (CommonInput & { readonly _tag: "Transaction"; readonly text: string })
-  | (CommonInput & { readonly _tag: "Promo"; readonly text: string })
-  | (CommonInput & {
-      readonly _tag: "ViberSurvey"
-      readonly text: string
-      readonly surveyOptions: ReadonlyArray<string>
-    })
-  | (CommonInput & { readonly _tag: "FlashCall" })
+export type MessageInput = { [Tag in keyof InputByTag]: Input<Tag> }[keyof InputByTag]
+
+// The tag stands beside the fields, so that it is inferred from the input and the fields are checked against it.
+type Input<Tag extends Message["_tag"]> = { readonly _tag: Tag } & InputByTag[Tag]
 
 interface CommonJson {
   readonly id: string
@@ -167,21 +188,23 @@ type ByTag<Tag extends Message["_tag"]> = Extract<Message, { readonly _tag: Tag 
  * })
  * ```
  */
-export const make = <const Input extends MessageInput>(
-  input: Input
-): Effect.Effect<ByTag<Input["_tag"]>, InvalidMessage> => {
-  const { _tag, ...fields } = input
-  // `build` returns the member of the union that its first argument names.
-  return Effect.suspend(() =>
-    Effect.fromResult(build("_tag", typeOfTag(_tag), jsonOf(fields)))
-  ) as Effect.Effect<ByTag<Input["_tag"]>, InvalidMessage>
-}
+export const make = <Tag extends Message["_tag"]>(
+  input: Input<Tag>
+): Effect.Effect<ByTag<Tag>, InvalidMessage> =>
+  // What is made is the member of the union that the input's tag names.
+  Effect.suspend(() => Effect.fromResult(makeResult(input))) as Effect.Effect<ByTag<Tag>, InvalidMessage>
 
 /** As {@link make}, but throws the `InvalidMessage`. For literals in tests and scripts. */
-export const makeUnsafe = <const Input extends MessageInput>(input: Input): ByTag<Input["_tag"]> => {
+export const makeUnsafe = <Tag extends Message["_tag"]>(input: Input<Tag>): ByTag<Tag> =>
+  // As in `make`.
+  Result.getOrThrow(makeResult(input)) as ByTag<Tag>
+
+// Nothing is taken on trust: a caller without types, or with a cast, gets the same error.
+const makeResult = (input: unknown): Result.Result<Message, InvalidMessage> => {
+  if (!isRecord(input)) return refuse({}, [rules.notAnObject(input)])
   const { _tag, ...fields } = input
-  // `build` returns the member of the union that its first argument names.
-  return Result.getOrThrow(build("_tag", typeOfTag(_tag), jsonOf(fields))) as ByTag<Input["_tag"]>
+  const type = typeOfTag(rules.own(input, "_tag"))
+  return build("_tag", type, jsonOf(fields), (problem) => explainMillis(problem, fields["ttl"]))
 }
 
 /**
@@ -195,18 +218,14 @@ export const decode = (json: unknown): Effect.Effect<Message, InvalidMessage> =>
 
 /** As {@link decode}, synchronously. */
 export const decodeResult = (json: unknown): Result.Result<Message, InvalidMessage> => {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    return Result.fail(
-      new InvalidMessage({
-        problems: [
-          new Problem({ path: "", rule: "a JSON object", received: json === null ? "null" : typeof json })
-        ]
-      })
-    )
-  }
-  const { messageType: type, ...fields } = json as Readonly<Record<string, unknown>>
+  if (!isRecord(json)) return refuse({}, [rules.notAnObject(json)])
+  const { messageType: _, ...fields } = json
+  const type = rules.own(json, "messageType")
   return build("messageType", isMessageType(type) ? type : { received: type }, fields)
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The JSON form of a message, whole: with its phone number and its text. What the outbox stores and the wire carries. */
 export const encode = (message: Message): MessageJson => {
@@ -259,8 +278,11 @@ const tagOf: Record<rules.MessageType, Message["_tag"]> = {
 
 type UnknownType = { readonly received: unknown }
 
-const typeOfTag = (tag: string): rules.MessageType | UnknownType =>
-  Object.hasOwn(messageType, tag) ? messageType[tag as Message["_tag"]] : { received: tag }
+const typeOfTag = (tag: unknown): rules.MessageType | UnknownType =>
+  isTag(tag) ? messageType[tag] : { received: tag }
+
+const isTag = (tag: unknown): tag is Message["_tag"] =>
+  typeof tag === "string" && Object.hasOwn(messageType, tag)
 
 /** The JSON form of typed input. What cannot be converted is left as it is, for the rules to refuse. */
 const jsonOf = (input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
@@ -274,7 +296,25 @@ const jsonOf = (input: Readonly<Record<string, unknown>>): Readonly<Record<strin
 
 const secondsOf = (ttl: unknown): unknown =>
   // fromInput answers None for what is no duration at all.
-  Option.match(Duration.fromInput(ttl as Duration.Input), { onNone: () => ttl, onSome: Duration.toSeconds })
+  Option.match(Duration.fromInput(ttl as Duration.Input), {
+    onNone: () => ttl,
+    onSome: (duration) => {
+      const seconds = Duration.toSeconds(duration)
+      return rules.isTtl(seconds) && !isWholeSeconds(duration) ? Duration.format(duration) : seconds
+    }
+  })
+
+/** A bare number was taken for milliseconds, which is the likely mistake of one who has read the provider's page. */
+const explainMillis = (problem: Problem, ttl: unknown): Problem =>
+  problem.path !== "ttl" || typeof ttl !== "number"
+    ? problem
+    : new Problem({
+        path: problem.path,
+        rule: problem.rule,
+        received: `${mask.identifier(String(ttl))} milliseconds, as a bare number is`,
+        // Beyond eleven days it is less likely to be meant in seconds, and might even be a phone number.
+        ...(rules.isTtl(ttl) && ttl < 1_000_000 ? { fix: `for seconds, write Duration.seconds(${ttl})` } : {})
+      })
 
 const isoOf = (instant: unknown): unknown => {
   if (DateTime.isDateTime(instant)) return DateTime.formatIso(instant)
@@ -285,14 +325,15 @@ const isoOf = (instant: unknown): unknown => {
 const build = (
   typeKey: "_tag" | "messageType",
   type: rules.MessageType | UnknownType,
-  fields: Readonly<Record<string, unknown>>
+  fields: Readonly<Record<string, unknown>>,
+  explain: (problem: Problem) => Problem = (problem) => problem
 ): Result.Result<Message, InvalidMessage> => {
   if (typeof type !== "string") {
     const names = typeKey === "_tag" ? Object.keys(messageType) : Object.keys(tagOf)
-    const received = typeof type.received === "string" ? mask.identifier(type.received) : typeof type.received
-    return refuse(fields, [new Problem({ path: typeKey, rule: `one of ${names.join(", ")}`, received })])
+    const others = rules.problems(undefined, fields).map(explain)
+    return refuse(fields, [rules.typeProblem(typeKey, names, type.received), ...others])
   }
-  const [first, ...rest] = rules.problems(type, fields)
+  const [first, ...rest] = rules.problems(type, fields).map(explain)
   if (first !== undefined) return refuse(fields, [first, ...rest])
   const { scheduledSent, ttl, ...others } = fields
   const values = {
@@ -314,7 +355,9 @@ const refuse = (
 ): Result.Result<never, InvalidMessage> =>
   Result.fail(
     new InvalidMessage({
-      ...(typeof fields["id"] === "string" ? { id: mask.identifier(fields["id"]) } : {}),
+      ...(typeof fields["id"] === "string" && fields["id"] !== ""
+        ? { id: mask.identifier(fields["id"]) }
+        : {}),
       problems
     })
   )

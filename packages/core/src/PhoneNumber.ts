@@ -28,22 +28,28 @@ export const mask = (phone: string): string => Mask.phone(phone)
 /**
  * The corrected form of a refused number, where it is certain, else `undefined`.
  *
- * Certain are separators between the digits (spaces, hyphens, dots, brackets), a leading `00` instead of `+`,
- * and a missing `+` before a number of 10 to 15 digits that does not begin with `0`. A national number
- * (`067…`) is never guessed: the country is not known.
+ * Certain are separators between the digits (spaces, hyphens, dots, brackets, invisible marks), a leading `00`
+ * instead of `+`, and a missing `+` before a number of 12 to 15 digits that does not begin with `0`. A national
+ * number (`067…`, or the 10 and 11 digits of other countries) is never guessed: the country is not known. Nor is
+ * a number with a bracketed zero (`+44 (0)20…`), which is dialled in its own country only.
  */
 export const correct = (input: string): PhoneNumber | undefined => {
-  const bare = input.replace(/[\s().\-\u2010-\u2015\u00a0]/gu, "")
+  if (doubtful.test(input)) return undefined
+  const bare = input.replace(/[\s().\-\u2010-\u2015\u2212\p{Cf}]/gu, "")
   const international = bare.startsWith("+")
     ? bare
     : bare.startsWith("00")
       ? `+${bare.slice(2)}`
-      : /^[1-9][0-9]{9,14}$/u.test(bare)
+      : /^[1-9][0-9]{11,14}$/u.test(bare)
         ? `+${bare}`
         : undefined
   return international !== undefined && international !== input && is(international)
     ? international
     : undefined
 }
+
+// A bracketed zero, the fraction that a spreadsheet adds (`380671112233.0`), and the prefixes by which some countries
+// dial abroad in place of `+` or `00`.
+const doubtful = /\(\s*0|\.0+\s*$|^[\s(]*(?:8[\s\-~]*10|0011)/u
 
 const is = Schema.is(PhoneNumber)

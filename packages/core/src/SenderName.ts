@@ -12,6 +12,8 @@ export const rule = "1 or more characters, no blank at either end, no control ch
  * Sent as `fromName`. See https://smsbat.com/help/api/cascade/send/ (Parameters). The page states no length.
  */
 export const SenderName = Schema.String.check(
+  // The pattern says so too, but a generator of names cannot read it there.
+  Schema.isMinLength(1, { message: rule }),
   Schema.isPattern(/^(?!\s)[^\p{Cc}\u2028\u2029]+(?<!\s)$/u, { message: rule })
 ).pipe(Schema.brand("SenderName"))
 

@@ -26,9 +26,10 @@ export type TrackingId = typeof TrackingId.Type
 /**
  * Joins parts into a tracking id: `of("order-confirmed", 1042)` is `order-confirmed:1042`.
  *
- * Different parts always give different ids: a character that is not allowed in an id, and a `:` inside a
- * part, is written as `_` and the hexadecimal value of each of its UTF-8 bytes. The length is judged with the
- * message, when it is made.
+ * Different parts always give different ids, where parts are compared as text (`1042` is `"1042"`): a character
+ * that is not allowed in an id, and a `:` inside a part, is written as `_` and the hexadecimal value of each of
+ * its UTF-8 bytes. The length is judged with the message, when it is made: nothing at all (`of("")`) and more
+ * than 254 characters are refused there.
  */
 export const of = (
   first: string | number | bigint,
@@ -38,6 +39,13 @@ export const of = (
   [first, ...rest].map((part) => escapePart(String(part))).join(":") as TrackingId
 
 const escapePart = (part: string): string =>
-  part.replace(/_(?=[0-9A-F]{2})|[^A-Za-z0-9._-]+/gu, (characters) =>
-    Hex.encode(characters).toUpperCase().replace(/../gu, "_$&")
+  part.replace(/_(?=[0-9A-F]{2})|[^A-Za-z0-9._-]/gu, (character) =>
+    Hex.encode(/\p{Cs}/u.test(character) ? surrogateBytes(character.charCodeAt(0)) : character)
+      .toUpperCase()
+      .replace(/../gu, "_$&")
   )
+
+// Half of a surrogate pair has no UTF-8 form, and an encoder writes the same mark for all of them. These are the
+// bytes it would have, which no other character has.
+const surrogateBytes = (unit: number): Uint8Array =>
+  Uint8Array.of(0xed, 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f))

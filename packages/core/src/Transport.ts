@@ -39,7 +39,8 @@ export class Transport extends Context.Service<Transport, TransportShape>()(
 
 /**
  * Sends a batch and answers for every envelope of it, in the batch's order: a failure of the whole batch becomes
- * a delivery for each, and an envelope that the transport did not answer for is `Unknown`.
+ * a delivery for each, and an envelope that the transport did not answer for, or answered for in two ways, is
+ * `Unknown`. An answer for an envelope that is not in the batch is passed over.
  *
  * This is how callers use a transport; the method itself is for those who write one.
  */
@@ -47,9 +48,17 @@ export const deliver = (
   transport: TransportShape,
   batch: NonEmptyReadonlyArray<Envelope>
 ): Effect.Effect<ReadonlyArray<Delivery>> =>
-  transport.send(batch).pipe(
+  Effect.suspend(() => transport.send(batch)).pipe(
     Effect.map((deliveries) => {
-      const byId = new Map(deliveries.map((delivery) => [delivery.trackingId, delivery]))
+      const byId = new Map<string, Delivery>()
+      for (const delivery of deliveries) {
+        const earlier = byId.get(delivery.trackingId) ?? delivery
+        const agree = earlier._tag === delivery._tag
+        byId.set(
+          delivery.trackingId,
+          agree ? earlier : Deliveries.notAccepted(delivery.trackingId, contradicted)
+        )
+      }
       return batch.map(
         ({ trackingId }) => byId.get(trackingId) ?? Deliveries.notAccepted(trackingId, unanswered)
       )
@@ -60,3 +69,6 @@ export const deliver = (
   )
 
 const unanswered = new TransportReason.UnreadableReply({ problem: "the transport gave no answer for it" })
+const contradicted = new TransportReason.UnreadableReply({
+  problem: "the transport gave answers for it that do not agree"
+})

@@ -4,11 +4,16 @@
  * One rule for each kind of value, so that a phone number looks the same wherever it is masked.
  */
 
-/** Shows enough of a phone number to recognise it: `+380671112233` becomes `+38067*****33`. */
+/**
+ * Shows enough of a phone number to recognise it: `+380671112233` becomes `+38067*****33`. At most the first five
+ * digits and the last two are shown, and at least four are hidden: a short number shows less.
+ */
 export const phone = (value: string): string => {
   const head = value.startsWith("+") ? 6 : 5
-  if (value.length <= head + 2) return "*".repeat(value.length)
-  return `${value.slice(0, head)}${"*".repeat(value.length - head - 2)}${value.slice(-2)}`
+  const hidden = value.length - head - 2
+  if (hidden >= 4) return `${value.slice(0, head)}${"*".repeat(hidden)}${value.slice(-2)}`
+  const tail = value.length >= 8 ? 2 : 0
+  return "*".repeat(value.length - tail) + value.slice(value.length - tail)
 }
 
 /** Shows only how long a text is: `<42 characters>`. */
@@ -19,14 +24,26 @@ export const text = (value: string): string => `<${value.length} characters>`
  * since such a run may be a phone number that somebody built the identifier from.
  */
 export const identifier = (value: string): string => {
-  const shown = value.length > 80 ? `${value.slice(0, 77)}...` : value
-  return printable(shown.replace(/\d{7,}/g, (digits) => phone(digits)))
+  // Masked before it is cut to length, so that no cut leaves a few digits too many of a long run.
+  const masked = (value.length > 160 ? value.slice(0, 160).replace(/[+\d\s().-]+$/, "...") : value).replace(
+    digitRun,
+    (run) => {
+      const digits = run.replace(/[^+\d]/g, "")
+      return digits.length < 7 ? run : phone(digits)
+    }
+  )
+  return printable(masked.length > 80 ? `${masked.slice(0, 77)}...` : masked)
 }
 
-/** A short quoted form with control characters and text-direction marks escaped, so that it stays on one line. */
+// Dates and counters are often joined by hyphens and dots, so those end a run unless it begins as a phone number does.
+const digitRun = /\+[\d\s().-]*\d|\d(?:[\s()]*\d)+/g
+
+/** With control characters and text-direction marks escaped as in JSON, so that it stays on one line. */
 const printable = (value: string): string =>
-  JSON.stringify(value).replace(
-    // oxlint-disable-next-line no-control-regex -- these are the characters to be escaped
-    /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+  JSON.stringify(value)
+    .slice(1, -1)
+    .replace(
+      // oxlint-disable-next-line no-control-regex -- these are the characters to be escaped
+      /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+    )

@@ -1,9 +1,16 @@
 /**
- * Gives a class of values the three ways in which a value is printed by accident: JSON, text and `inspect`.
+ * Masks a class of values in the ways in which a value is printed by accident: JSON, text, `inspect` and a schema's
+ * formatter.
+ *
+ * The fields themselves stay readable, so what asks for them by name shows them: `console.dir` and `console.table`,
+ * and `inspect` with `customInspect: false`.
  */
 import * as Redactable from "effect/Redactable"
 
 const nodeInspect = Symbol.for("nodejs.util.inspect.custom")
+
+/** An annotation for a class that is masked: `Schema.toFormatter` prints its values as they print themselves. */
+export const annotation = { toFormatter: () => String } as const
 
 /** Makes every instance of `constructor` print as what `show` returns, in logs, `inspect`, JSON and text. */
 export const install = <A extends object>(

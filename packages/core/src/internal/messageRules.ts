@@ -21,7 +21,12 @@ export const textRule = "a non-empty text"
 export const surveyTextRule = `a non-empty text of at most ${surveyTextLimit} characters (UTF-16 units)`
 export const optionsRule = `${surveyOptionLimits.minimum} to ${surveyOptionLimits.maximum} different options`
 export const ttlRule = `a whole number of seconds from 1 to ${ttlLimit}`
-export const scheduleRule = "an instant with its zone, such as 2026-01-25T10:00:00Z"
+export const scheduleRule = "an instant of the years 1 to 9999 with its zone, such as 2026-01-25T10:00:00Z"
+/** The instants whose ISO form has a year of four digits; no other form is sure to be understood elsewhere. */
+export const scheduleLimits = {
+  minimum: DateTime.makeUnsafe("0001-01-01T00:00:00.000Z"),
+  maximum: DateTime.makeUnsafe("9999-12-31T23:59:59.999Z")
+} as const
 
 export type MessageType = "transaction" | "promo" | "viber_survey" | "flashcall"
 
@@ -34,8 +39,17 @@ const fieldsOf: Record<MessageType, ReadonlyArray<string>> = {
   flashcall: common
 }
 
-/** Every broken rule of a message that came in as `type`. `input` holds the other fields in their JSON form. */
-export const problems = (type: MessageType, input: Readonly<Record<string, unknown>>): Array<Problem> => {
+/**
+ * Every broken rule of a message that came in as `type`. `input` holds the other fields in their JSON form.
+ * Without a known type, whatever is wrong for every type.
+ */
+export const problems = (
+  type: MessageType | undefined,
+  input: Readonly<Record<string, unknown>>
+): Array<Problem> => {
+  const fields = fieldsOf[type ?? "viber_survey"]
+  const has = (field: string) =>
+    type === undefined ? own(input, field) !== undefined : fields.includes(field)
   const found: Array<Problem> = []
   const add = (path: string, rule: string, received: string, fix?: string) =>
     found.push(new Problem({ path, rule, received, ...(fix === undefined ? {} : { fix }) }))
@@ -49,8 +63,8 @@ export const problems = (type: MessageType, input: Readonly<Record<string, unkno
   const toPhone = own(input, "toPhone")
   if (!isPhoneNumber(toPhone)) add("toPhone", PhoneNumber.rule, shownPhone(toPhone), phoneFix(toPhone))
 
-  if (fieldsOf[type].includes("text")) textProblems(type, own(input, "text"), add)
-  if (fieldsOf[type].includes("surveyOptions")) optionProblems(own(input, "surveyOptions"), add)
+  if (has("text")) textProblems(type, own(input, "text"), add)
+  if (has("surveyOptions")) optionProblems(own(input, "surveyOptions"), add)
 
   const ttl = own(input, "ttl")
   if (ttl !== undefined && !isTtl(ttl)) add("ttl", ttlRule, shown(ttl), ttlFix(ttl))
@@ -61,41 +75,59 @@ export const problems = (type: MessageType, input: Readonly<Record<string, unkno
   }
 
   for (const key of Object.keys(input)) {
-    if (fieldsOf[type].includes(key) || input[key] === undefined) continue
+    if (fields.includes(key) || input[key] === undefined) continue
     add(
-      mask.identifier(key).slice(1, -1),
-      `no field but ${fieldsOf[type].join(", ")}`,
+      mask.identifier(key),
+      `no field but ${fields.join(", ")}`,
       kindOf(input[key]),
-      keyFix(type, key)
+      keyFix(type, key, fields)
     )
   }
   return found
 }
 
+/** The problem of a message whose type, under the key `path`, is none of `names`. */
+export const typeProblem = (path: string, names: ReadonlyArray<string>, received: unknown): Problem => {
+  const near = typeof received === "string" ? names.find((name) => alike(name, received)) : undefined
+  return new Problem({
+    path,
+    rule: `one of ${names.join(", ")}`,
+    received: shown(received),
+    ...(near === undefined ? {} : { fix: `did you mean ${near}?` })
+  })
+}
+
+/** The problem of a value that is no object and so can be no message. */
+export const notAnObject = (value: unknown): Problem =>
+  new Problem({ path: "", rule: "an object with the fields of a message", received: kindOf(value) })
+
 type Add = (path: string, rule: string, received: string, fix?: string) => void
 
-const textProblems = (type: MessageType, text: unknown, add: Add): void => {
+const textProblems = (type: MessageType | undefined, text: unknown, add: Add): void => {
   const rule = type === "viber_survey" ? surveyTextRule : textRule
   if (typeof text !== "string" || text.length === 0) return add("text", rule, shownText(text))
   if (type === "viber_survey" && text.length > surveyTextLimit) {
-    add("text", rule, mask.text(text), `shorten it by ${text.length - surveyTextLimit} characters`)
+    add("text", rule, mask.text(text), shorten(text.length - surveyTextLimit))
   }
 }
 
 const optionProblems = (options: unknown, add: Add): void => {
   if (!Array.isArray(options)) return add("surveyOptions", optionsRule, shownText(options))
   if (options.length < surveyOptionLimits.minimum || options.length > surveyOptionLimits.maximum) {
-    add("surveyOptions", optionsRule, `${options.length} options`)
+    add("surveyOptions", optionsRule, counted(options.length, "option"))
   }
   const seen = new Map<unknown, number>()
-  options.forEach((option: unknown, index) => {
-    if (typeof option !== "string" || option.length === 0) {
-      return add(`surveyOptions[${index}]`, textRule, shownText(option))
-    }
+  // `entries` meets the holes of an array too, where `forEach` passes them over.
+  for (const [index, option] of options.entries()) {
     const first = seen.get(option)
-    if (first === undefined) seen.set(option, index)
-    else add(`surveyOptions[${index}]`, "options that differ", `the same as surveyOptions[${first}]`)
-  })
+    if (typeof option !== "string" || option.length === 0) {
+      add(`surveyOptions[${index}]`, textRule, shownText(option))
+    } else if (first === undefined) {
+      seen.set(option, index)
+    } else {
+      add(`surveyOptions[${index}]`, "options that differ", `the same as surveyOptions[${first}]`)
+    }
+  }
 }
 
 /** The milliseconds of an ISO instant that names its zone, else `undefined`. */
@@ -103,22 +135,36 @@ export const instant = (value: unknown): number | undefined => {
   if (typeof value !== "string") return undefined
   const parts = isoInstant.exec(value)
   if (parts === null) return undefined
-  const day = Number(parts[3])
   // A Date takes the 30th of February for the 2nd of March; a message must not move by itself.
-  if (day > new Date(Date.UTC(Number(parts[1]), Number(parts[2]), 0)).getUTCDate()) return undefined
-  return Option.getOrUndefined(Option.map(DateTime.make(value), DateTime.toEpochMillis))
+  if (Number(parts[3]) > daysIn(Number(parts[1]), Number(parts[2]))) return undefined
+  return Option.getOrUndefined(
+    Option.filter(DateTime.make(value), DateTime.between(scheduleLimits)).pipe(
+      Option.map(DateTime.toEpochMillis)
+    )
+  )
 }
 
-const isoInstant = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/u
+const daysIn = (year: number, month: number): number =>
+  month === 2
+    ? year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+      ? 29
+      : 28
+    : [4, 6, 9, 11].includes(month)
+      ? 30
+      : 31
+
+const isoInstant =
+  /^(\d{4})-(\d{2})-(\d{2})T(?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/u
 
 const isTrackingId = Schema.is(TrackingId.TrackingId)
 const isSenderName = Schema.is(SenderName.SenderName)
 const isPhoneNumber = Schema.is(PhoneNumber.PhoneNumber)
-const isTtl = (value: unknown): boolean =>
+/** Whether a value is a ttl in its JSON form. */
+export const isTtl = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= ttlLimit
 
-// Own properties alone, so that nothing is read from a prototype.
-const own = (input: Readonly<Record<string, unknown>>, key: string): unknown =>
+/** An own property alone, so that nothing is read from a prototype. */
+export const own = (input: Readonly<Record<string, unknown>>, key: string): unknown =>
   Object.hasOwn(input, key) ? input[key] : undefined
 
 const kindOf = (value: unknown): string =>
@@ -128,13 +174,15 @@ const kindOf = (value: unknown): string =>
       ? "null"
       : Array.isArray(value)
         ? "an array"
-        : `a ${typeof value}`
+        : typeof value === "object"
+          ? "an object"
+          : `a ${typeof value}`
 
 const shown = (value: unknown): string =>
   typeof value === "string"
-    ? mask.identifier(value)
+    ? `"${mask.identifier(value)}"`
     : typeof value === "number" || typeof value === "boolean"
-      ? mask.identifier(String(value)).slice(1, -1)
+      ? mask.identifier(String(value))
       : kindOf(value)
 
 const shownText = (value: unknown): string => (typeof value === "string" ? mask.text(value) : kindOf(value))
@@ -146,9 +194,13 @@ const shownPhone = (value: unknown): string =>
 
 const trackingIdFix = (value: unknown): string | undefined => {
   if (typeof value !== "string" || value.length === 0) return undefined
-  if (value.length > 254) return `shorten it by ${value.length - 254} characters`
+  if (value.length > 254) return shorten(value.length - 254)
   return "build it with TrackingId.of, which escapes other characters"
 }
+
+const shorten = (by: number): string => `shorten it by ${counted(by, "character")}`
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const senderFix = (value: unknown): string | undefined =>
   typeof value === "string" && isSenderName(value.trim()) ? "remove the blanks at its ends" : undefined
@@ -159,23 +211,33 @@ const phoneFix = (value: unknown): string | undefined => {
 }
 
 const ttlFix = (value: unknown): string | undefined => {
+  if (value === null) return leaveOut
   if (typeof value === "string" && isTtl(Number(value))) return "write it as a number"
-  if (typeof value !== "number" || !isTtl(Math.ceil(value))) return undefined
+  // Less than a second is no rounding error but another unit or a mistake.
+  if (typeof value !== "number" || value < 1 || !isTtl(Math.ceil(value))) return undefined
   return `round it up to ${Math.ceil(value)} seconds`
 }
 
-const scheduleFix = (value: unknown): string | undefined =>
-  typeof value === "string" && instant(`${value}Z`) !== undefined
+const leaveOut = "leave the field out"
+
+const scheduleFix = (value: unknown): string | undefined => {
+  if (value === null) return leaveOut
+  return typeof value === "string" && instant(`${value}Z`) !== undefined
     ? "add its zone: Z for UTC, or an offset such as +02:00"
     : undefined
+}
 
-const keyFix = (type: MessageType, key: string): string | undefined => {
+const keyFix = (
+  type: MessageType | undefined,
+  key: string,
+  fields: ReadonlyArray<string>
+): string | undefined => {
   if (key === "text" && type === "flashcall") return "leave it out: a flash call has no text"
-  const near = fieldsOf[type].find((field) => alike(field, key))
+  const near = fields.find((field) => alike(field, key))
   return near === undefined ? undefined : `did you mean ${near}?`
 }
 
-// Close enough to be a slip: the same letters but for case, or one letter missing, added or changed.
+// Close enough to be a slip: the same letters but for case, or one letter missing, added or changed, or two swapped.
 const alike = (field: string, key: string): boolean => {
   const a = field.toLowerCase()
   const b = key.toLowerCase()
@@ -186,6 +248,7 @@ const alike = (field: string, key: string): boolean => {
   return (
     a.slice(start + 1) === b.slice(start + 1) ||
     a.slice(start + 1) === b.slice(start) ||
-    a.slice(start) === b.slice(start + 1)
+    a.slice(start) === b.slice(start + 1) ||
+    (a[start] === b[start + 1] && a[start + 1] === b[start] && a.slice(start + 2) === b.slice(start + 2))
   )
 }

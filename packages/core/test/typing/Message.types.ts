@@ -81,10 +81,12 @@ export const brands = (message: Message.Message): void => {
   holds<Equals<typeof message.toPhone, PhoneNumber.PhoneNumber>>()
   const joined = TrackingId.of("order", 1)
   holds<Equals<typeof joined, TrackingId.TrackingId>>()
+  const takesId = (id: TrackingId.TrackingId): string => id
+  const takesPhone = (phone: PhoneNumber.PhoneNumber): string => phone
   // @ts-expect-error any text is no tracking id
-  const _id: TrackingId.TrackingId = "order"
+  takesId("order")
   // @ts-expect-error any text is no phone number
-  const _phone: PhoneNumber.PhoneNumber = "+380671112233"
+  takesPhone("+380671112233")
   // @ts-expect-error a message does not change
   message.id = joined
 }
