@@ -7,6 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
 import * as masked from "./internal/masked.ts"
 import * as mask from "./internal/mask.ts"
 import { InvalidMessage, Problem } from "./InvalidMessage.ts"
@@ -162,7 +163,7 @@ const checkSchedule = (message: Message.Message, now: DateTime.Utc): Effect.Effe
 }
 
 // Of the span around it, be it one of this process or one that it was handed from outside.
-const currentTraceparent = Effect.map(Effect.option(Effect.currentParentSpan), (span) => {
+const currentTraceparent = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) => {
   if (span._tag === "None") return undefined
   const { sampled, spanId, traceId } = span.value
   const traceparent = `00-${traceId.padStart(32, "0")}-${spanId}-${sampled ? "01" : "00"}`

@@ -94,17 +94,23 @@ interface PayloadJson {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** The payload of an envelope: everything of it that does not depend on when and where it was enqueued. */
+/**
+ * The payload of an envelope: everything of it that does not depend on when and where it was enqueued. The same
+ * content gives the same text, by which a tracking id that comes again is judged.
+ */
 export const encodePayload = (envelope: Envelope.Envelope): string => {
   const payload: PayloadJson = {
     v: payloadVersion,
     message: Message.encode(envelope.message),
     route: envelope.route,
     schedule: envelope.schedule,
-    ...(envelope.headers === undefined ? {} : { headers: envelope.headers })
+    ...(envelope.headers === undefined ? {} : { headers: sorted(envelope.headers) })
   }
   return JSON.stringify(payload)
 }
+
+const sorted = (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** Why a payload cannot be read; safe to store and to log. */
 export interface Unreadable {

@@ -31,8 +31,12 @@ export interface HeldLease {
 /** A lane that is not simply open. */
 export interface LaneRow {
   readonly lane: string
+  /** Why a relay paused it; `undefined` where an operator did. */
   readonly reason: TransportReason | undefined
-  /** Until when it is paused, on the clock of this process; `undefined` until an operator resumes it. */
+  /**
+   * Until when it is paused, or a relay has the right to try it, on the clock of this process; `undefined` until an
+   * operator resumes it.
+   */
   readonly pausedUntil: DateTime.Utc | undefined
   /** How many pauses in a row ended in another. */
   readonly trips: number
@@ -81,7 +85,10 @@ export interface OutboxStoreShape {
   /** Every lane that is paused or on probation. */
   readonly lanes: Effect.Effect<ReadonlyArray<LaneRow>, StoreError>
 
-  /** Pauses lanes for every relay. A longer pause that is already there stays. */
+  /**
+   * Pauses lanes for every relay. A longer pause that is already there stays, with its reason; a right to probe that
+   * is there ends.
+   */
   readonly pauseLanes: (pause: LanePause) => Effect.Effect<void, StoreError>
 
   /**
@@ -89,7 +96,15 @@ export interface OutboxStoreShape {
    */
   readonly probeLane: (lane: string, window: Duration.Duration) => Effect.Effect<boolean, StoreError>
 
-  /** Opens lanes again for every relay. */
+  /**
+   * Opens lanes that a relay paused, and those whose pause is over; a pause by an operator (one without a reason)
+   * stays. Answers with the lanes that were opened.
+   */
+  readonly reopenLanes: (
+    lanes: NonEmptyReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<string>, StoreError>
+
+  /** Opens lanes for every relay, whoever paused them. For operators. */
   readonly resumeLanes: (lanes: NonEmptyReadonlyArray<string>) => Effect.Effect<void, StoreError>
 
   /**

@@ -24,6 +24,7 @@ import { pauseLanes } from "./internal/sql/pauseLanes.ts"
 import { probeLane } from "./internal/sql/probeLane.ts"
 import { readLanes } from "./internal/sql/readLanes.ts"
 import { renew } from "./internal/sql/renew.ts"
+import { reopenLanes } from "./internal/sql/reopenLanes.ts"
 import { resumeLanes } from "./internal/sql/resumeLanes.ts"
 import { settle } from "./internal/sql/settle.ts"
 import * as Tables from "./internal/sql/tables.ts"
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* (
           delayMillis: row.delayMillis,
           counted: row.counted,
           reason: row.reason === undefined ? "" : encodeReason(row.reason),
-          providerMessageId: row.providerMessageId ?? ""
+          providerMessageId: storable(row.providerMessageId ?? "")
         })),
         relay
       ).pipe(Effect.map(idsOf), asStoreError("settle")),
@@ -158,6 +159,13 @@ export const make = Effect.fnUntraced(function* (
       probeLane(sql, tables, lane, Duration.toMillis(window)).pipe(
         Effect.map((rows) => rows.length > 0),
         asStoreError("probe a lane")
+      ),
+
+    reopenLanes: (lanes) =>
+      reopenLanes(sql, tables, lanes).pipe(
+        Effect.map((rows) => rows.map(({ lane }) => lane)),
+        Effect.tap((opened) => (opened.length > 0 ? wake.committed : Effect.void)),
+        asStoreError("reopen lanes")
       ),
 
     resumeLanes: (lanes) =>
@@ -204,8 +212,19 @@ const decodeLanes = Schema.decodeUnknownEffect(
   )
 )
 
+// What Postgres refuses in text. It comes from outside, and must not keep an outcome from being written.
+// oxlint-disable-next-line no-control-regex -- the very character that is to go
+const unstorable = /[\u0000\p{Surrogate}]/gu
+const storable = (text: string): string => String(text).replace(unstorable, "\ufffd")
+
 const ReasonJson = Schema.toCodecJson(TransportReason)
 const decodeReason = Schema.decodeUnknownOption(ReasonJson)
-const encodeReasonJson = Schema.encodeSync(ReasonJson)
-const encodeReason = (reason: Reason.TransportReason): string => JSON.stringify(encodeReasonJson(reason))
+const encodeReasonJson = Schema.encodeUnknownOption(ReasonJson)
+const encodeReason = (reason: Reason.TransportReason): string =>
+  // A transport that breaks its types must not keep an outcome from being written either.
+  JSON.stringify(
+    Option.getOrElse(encodeReasonJson(reason), () => brokenReason),
+    (_, value: unknown) => (typeof value === "string" ? storable(value) : value)
+  )
+const brokenReason = { _tag: "CutShort", by: "defect" }
 const lapseReason = encodeReason(new Reason.CutShort({ by: "lease" }))

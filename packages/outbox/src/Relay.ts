@@ -190,6 +190,8 @@ const problemOf = (settings: {
   readonly lease: Duration.Duration
   readonly heartbeat: Duration.Duration
   readonly sendTimeout: Duration.Duration
+  readonly busy: Duration.Duration
+  readonly idle: Duration.Duration
 }): string | undefined => {
   for (const [priority, slots] of Object.entries(settings.slots)) {
     if (!Number.isInteger(slots) || slots < 1) return `slots.${priority} must be a whole number from 1`
@@ -198,6 +200,10 @@ const problemOf = (settings: {
     if (!Number.isInteger(size) || size < 1 || size > 1_000) {
       return `batchSize.${priority} must be a whole number from 1 to 1,000`
     }
+  }
+  for (const name of ["heartbeat", "sendTimeout", "busy", "idle"] as const) {
+    const label = name === "busy" || name === "idle" ? `poll.${name}` : name
+    if (!Duration.isPositive(settings[name])) return `${label} must be longer than nothing`
   }
   const needed = Duration.sum(settings.sendTimeout, settings.heartbeat)
   return Duration.isGreaterThan(settings.lease, needed)

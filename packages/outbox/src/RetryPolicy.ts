@@ -47,7 +47,8 @@ export const delayAfter = Effect.fnUntraced(function* (
   let delay: Duration.Duration | undefined
   for (let attempt = 1; attempt <= failed.attempt; attempt++) {
     const next = yield* Pull.catchDone(step(elapsed, { ...failed, attempt }), () => Effect.undefined)
-    if (next === undefined) return undefined
+    // A delay without an end is one more way to say: no more attempts.
+    if (next === undefined || !Duration.isFinite(next[1])) return undefined
     delay = next[1]
     elapsed += Duration.toMillis(delay)
   }

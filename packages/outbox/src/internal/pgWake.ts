@@ -21,7 +21,9 @@ export interface PgWake {
 /** At most one NOTIFY in this time. */
 const throttle = Duration.millis(50)
 
-const reconnect = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
+const reconnectAfter = Duration.millis(100)
+
+const reconnect = Schedule.min([Schedule.exponential(reconnectAfter), Schedule.spaced("5 seconds")])
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly client: PgClient
@@ -46,20 +48,23 @@ export const make = Effect.fnUntraced(function* (options: {
     )
   }
 
+  const notListening = Effect.tapCause((cause) =>
+    Effect.logWarning("outbox: not listening for other processes, polling", cause)
+  )
+
   // Any notification says the same: look. So it does not matter who sent it or how many there were.
-  const listen = Effect.scoped(
+  const listenOnce = Effect.scoped(
     Effect.gen(function* () {
-      const notifications = yield* client.listen(channel)
+      // Retried here, so that each loss begins with a short wait, however many there have been.
+      const notifications = yield* client.listen(channel).pipe(notListening, Effect.retry(reconnect))
       // What was committed while nobody listened was told to nobody.
       nudge()
-      return yield* Effect.forever(Effect.tap(Queue.take(notifications), () => Effect.sync(nudge)))
+      return yield* Effect.forever(Effect.tap(Queue.take(notifications), () => Effect.sync(nudge))).pipe(
+        notListening
+      )
     })
-  ).pipe(
-    Effect.tapCause((cause) =>
-      Effect.logWarning("outbox: not listening for other processes, polling", cause)
-    ),
-    Effect.retry(reconnect)
   )
+  const listen = listenOnce.pipe(Effect.ignore, Effect.andThen(Effect.sleep(reconnectAfter)), Effect.forever)
 
   return {
     committed: Effect.sync(() => {

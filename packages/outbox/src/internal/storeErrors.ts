@@ -2,6 +2,7 @@
  * From the database's failures to the store's own error.
  */
 import type * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Migrator from "effect/sql/Migrator"
 import * as SqlError from "effect/sql/SqlError"
 import { StoreError } from "../OutboxError.ts"
@@ -20,11 +21,19 @@ export const fromSql =
     })
   }
 
-/** Rows that are not of the form that the statement promises: the tables are not this library's. */
+/**
+ * Rows that are not of the form that the statement promises: the tables are not this library's. Names the columns,
+ * never what is in them.
+ */
 export const fromSchema =
   (operation: string) =>
-  (error: Schema.SchemaError): StoreError =>
-    new StoreError({ operation, detail: `unexpected rows: ${error.message}`, isRetryable: false })
+  (error: Schema.SchemaError): StoreError => {
+    const columns = formatIssue(error.issue).issues.map(({ path = [] }) => String(path.at(-1) ?? "row"))
+    const detail = `unexpected values of ${Array.from(new Set(columns)).join(", ")}`
+    return new StoreError({ operation, detail, isRetryable: false })
+  }
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** The failure of a migration. */
 export const fromMigration = (error: Migrator.MigrationError): StoreError =>

@@ -80,6 +80,8 @@ const statements = (sql: SqlClient.SqlClient, { lane, message, outcome, work }: 
       lane text COLLATE "C" CONSTRAINT lane_pkey PRIMARY KEY,
       -- Null: until an operator resumes it.
       paused_until timestamptz,
+      -- When the pause is over: until when one relay has the right to try.
+      probe_until timestamptz,
       reason jsonb,
       trips integer NOT NULL DEFAULT 0,
       updated_at timestamptz NOT NULL DEFAULT now()

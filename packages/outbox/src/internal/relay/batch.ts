@@ -4,7 +4,8 @@
  */
 import type * as Envelope from "@effect-cascade/core/Envelope"
 import type * as DateTime from "effect/DateTime"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
+import * as Lane from "../../Lane.ts"
 import type { ClaimedRow } from "../../OutboxRow.ts"
 import { toEnvelope, type Unreadable } from "../../OutboxRow.ts"
 
@@ -39,21 +40,14 @@ export const group = (
     if (current === undefined || current.length >= options.size(row.lane)) {
       current = []
       open.set(key, current)
-      batches.push({ lane: row.lane, account: accountOf(row), rows: current, leaseEnd: options.leaseEnd })
+      batches.push({
+        lane: row.lane,
+        account: Lane.accountOf(row.lane),
+        rows: current,
+        leaseEnd: options.leaseEnd
+      })
     }
     current.push({ row, envelope: toEnvelope(row, options.now) })
   }
   return batches
 }
-
-// A work row whose message is missing knows its account by its lane alone.
-const accountOf = (row: ClaimedRow): string =>
-  row.account === "" ? row.lane.slice(0, row.lane.lastIndexOf("/")) : row.account
-
-/** The batch's envelopes that can be read, each with its row. */
-export const readable = (
-  batch: Batch
-): ReadonlyArray<{ readonly row: ClaimedRow; readonly envelope: Envelope.Envelope }> =>
-  batch.rows.flatMap(({ envelope, row }) =>
-    Result.isSuccess(envelope) ? [{ row, envelope: envelope.success }] : []
-  )

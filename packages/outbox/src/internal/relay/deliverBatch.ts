@@ -66,8 +66,7 @@ export const deliverBatch = Effect.fnUntraced(function* (
     return [...decided, ...toSend.map((sent): Decided => ({ ...sent, settlement: { kind: "released" } }))]
   }
 
-  const chunks = Arr.chunksOf(toSend, options.transport.maxBatchSize)
-  const deliveries = Arr.flatten(yield* Effect.forEach(chunks, (chunk) => attempt(chunk, options)))
+  const deliveries = yield* attempt(toSend, options)
   const after = yield* DateTime.now
   const settled = yield* Effect.forEach(toSend, (sent, index) => {
     // `attempt` answers for each envelope in its order.
@@ -88,14 +87,14 @@ const isLate = (batch: Batch, sendTimeout: Duration.Duration): Effect.Effect<boo
   Effect.map(Clock.monotonicTimeNanos, (now) => now + Duration.toNanosUnsafe(sendTimeout) >= batch.leaseEnd)
 
 const attempt = (
-  chunk: Arr.NonEmptyReadonlyArray<ToSend>,
+  toSend: Arr.NonEmptyReadonlyArray<ToSend>,
   options: DeliverOptions
 ): Effect.Effect<ReadonlyArray<Delivery.Delivery>> => {
   const all = (reason: Reason.TransportReason) =>
-    chunk.map(({ envelope }) => Delivery.notAccepted(envelope.trackingId, reason))
+    toSend.map(({ envelope }) => Delivery.notAccepted(envelope.trackingId, reason))
   return Transport.deliver(
     options.transport,
-    Arr.map(chunk, ({ envelope }) => envelope)
+    Arr.map(toSend, ({ envelope }) => envelope)
   ).pipe(
     // The batch's own fiber cannot be interrupted, so that its outcome is always written; the send can.
     Effect.interruptible,
@@ -120,13 +119,7 @@ const settle = Effect.fnUntraced(function* (
   now: DateTime.Utc,
   options: DeliverOptions
 ): Effect.fn.Return<Settlement.Settlement> {
-  const next =
-    delivery._tag === "Unknown"
-      ? yield* RetryPolicy.delayAfter(options.retry(row), {
-          attempt: row.attempts + 1,
-          reason: delivery.reason
-        })
-      : undefined
+  const next = delivery._tag === "Unknown" ? yield* nextDelay(row, delivery.reason, options) : undefined
   return Settlement.decide(delivery, {
     uncertainty: row.uncertainty,
     next,
@@ -136,3 +129,13 @@ const settle = Effect.fnUntraced(function* (
         : Duration.max(DateTime.distance(now, envelope.deadline), Duration.zero)
   })
 })
+
+// A schedule is the program's own code. If it breaks, its row waits as uncertain; the rest of the batch is not lost.
+const nextDelay = (row: ClaimedRow, reason: Reason.TransportReason, options: DeliverOptions) =>
+  Effect.suspend(() =>
+    RetryPolicy.delayAfter(options.retry(row), { attempt: row.attempts + 1, reason })
+  ).pipe(
+    Effect.catchCause((cause) =>
+      Effect.as(Effect.logError("outbox: the retry schedule failed; no other attempt is made", cause), undefined)
+    )
+  )

@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(function* (
   const { board, relay, settler, store } = options
   const scope = yield* Effect.scope
   const lanes = new Map(
-    Array.from(options.transports.keys()).flatMap((account) =>
+    Array.from(options.transports).flatMap(([account, transport]) =>
       Lane.priorities.map((priority): [string, LaneState] => {
         const lane = Lane.of(account, priority)
         return [
@@ -92,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
           {
             lane,
             slots: options.slots[priority],
-            batchSize: options.batchSize[priority],
+            batchSize: Math.max(1, Math.min(options.batchSize[priority], transport.maxBatchSize)),
             running: 0,
             behind: false
           }
@@ -153,9 +153,12 @@ export const make = Effect.fnUntraced(function* (
         ? board.pause(lane, deferred.reason)
         : decided.some(({ settlement }) => reachedProvider(settlement))
           ? board.recovered(lane)
-          : Effect.void
-    return Effect.catch(verdict, (error) =>
-      Effect.logWarning("outbox: the state of a lane could not be written", error).pipe(
+          : decided.some(({ settlement }) => isInDoubt(settlement))
+            ? board.spent(lane)
+            : Effect.void
+    // Whatever goes wrong here, the outcomes are written.
+    return Effect.catchCause(verdict, (cause) =>
+      Effect.logWarning("outbox: the state of a lane could not be written", cause).pipe(
         Effect.annotateLogs({ lane })
       )
     )
@@ -191,6 +194,10 @@ export const make = Effect.fnUntraced(function* (
       if (free <= 0) continue
       const access = yield* board.access(state.lane)
       if (access === "paused") continue
+      if (access === "probe" && state.running > 0) {
+        state.behind = true
+        continue
+      }
       wanted.push({ lane: state.lane, limit: access === "probe" ? 1 : free * state.batchSize })
     }
     return wanted
@@ -264,6 +271,10 @@ const nothingClaimed: Claimed = { rows: 0, more: false }
 /** Whether the outcome shows that the provider can be reached and knows the account. */
 const reachedProvider = (settlement: Settlement.Settlement): boolean =>
   settlement.kind === "sent" || (settlement.kind === "dead" && settlement.reason._tag === "Rejected")
+
+/** Whether a request may have been made that came to no answer. */
+const isInDoubt = (settlement: Settlement.Settlement): boolean =>
+  "reason" in settlement && settlement.reason?.certainty === "Unknown" && Settlement.counts(settlement)
 
 const toSettledRow = ({ row, settlement }: Decided): SettledRow => ({
   id: row.id,

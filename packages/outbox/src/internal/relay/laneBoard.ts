@@ -11,6 +11,7 @@ import * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import * as Lane from "../../Lane.ts"
 import type { StoreError } from "../../OutboxError.ts"
 import type { LaneRow, OutboxStoreShape } from "../../OutboxStore.ts"
@@ -22,12 +23,17 @@ export type Access = "open" | "probe" | "paused"
 export interface LaneBoard {
   /** Reads the lanes again. */
   readonly refresh: Effect.Effect<void, StoreError>
-  /** May this lane be claimed from now? Takes the right to probe where its pause is over. */
+  /**
+   * May this lane be claimed from now? Takes the right to probe where its pause is over. The right is there until a
+   * probe tells something: a row that turns out to be expired uses none of it up.
+   */
   readonly access: (lane: string) => Effect.Effect<Access, StoreError>
   /** An attempt met a reason that every other message of its account would meet too. */
   readonly pause: (lane: string, reason: Reason.TransportReason) => Effect.Effect<void, StoreError>
   /** An attempt of this lane got through, so its account works. */
   readonly recovered: (lane: string) => Effect.Effect<void, StoreError>
+  /** An attempt of this lane came to no answer: if it was a probe, the next one has to wait. */
+  readonly spent: (lane: string) => Effect.Effect<void>
 }
 
 export interface LaneBoardOptions {
@@ -53,22 +59,33 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
 
   const durationOf = Effect.fnUntraced(function* (reason: Reason.TransportReason, trips: number) {
     const asked = Reason.retryAfter(reason)
-    if (asked !== undefined) return Duration.min(asked, options.maxPause)
+    // "At once" is no answer to "when": a lane that is tried without a pause is not paused.
+    if (asked !== undefined && Duration.isPositive(asked)) return Duration.min(asked, options.maxPause)
     if (reason._tag === "Unauthorized" || reason._tag === "Redirected") return options.unauthorizedPause
-    const delay = yield* RetryPolicy.delayAfter(options.backoff, { attempt: trips, reason })
+    const delay = yield* RetryPolicy.delayAfter(options.backoff, { attempt: trips, reason }).pipe(
+      Effect.catchCause((cause) => Effect.as(Effect.logError("outbox: the backoff failed", cause), undefined))
+    )
     return delay ?? options.maxPause
   })
 
-  // Lanes in which this relay has the right to try whether they work again.
-  const probing = new Set<string>()
+  // The lanes in which this relay has the right to try whether they work again, and until when it has it.
+  const rights = new Map<string, DateTime.Utc>()
+
+  const giveUpRights = (lanes: ReadonlyArray<string>) => {
+    for (const lane of lanes) rights.delete(lane)
+  }
+
+  // One change at a time: of batches that meet an obstacle together, all but the first find the lane paused.
+  const changes = Semaphore.makeUnsafe(1)
 
   const pause = Effect.fnUntraced(function* (lane: string, reason: Reason.TransportReason) {
     const affected = Lane.ofAccount(Lane.accountOf(lane))
     if (!Arr.isReadonlyArrayNonEmpty(affected)) return
     const now = yield* DateTime.now
     const known = lanes.get(lane)
-    const probed = probing.delete(lane)
-    // Batches that were under way together meet one and the same obstacle; only a failed probe is another.
+    // What was under way together met one and the same obstacle; only the first failed probe is another.
+    const probed = rights.has(lane)
+    giveUpRights(affected)
     const trips = probed ? (known?.trips ?? 0) + 1 : 1
     const news = probed || known === undefined || !isAhead(known, now)
     const duration = yield* durationOf(reason, trips)
@@ -86,37 +103,61 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     yield* events.publishAll(
       affected.map((name) => new CascadeEvent.LanePaused({ lane: name, reason, until, at: now }))
     )
+  }, changes.withPermit)
+
+  const reopen = Effect.fnUntraced(function* (names: Arr.NonEmptyReadonlyArray<string>) {
+    const opened = yield* store.reopenLanes(names)
+    yield* refresh
+    if (opened.length === 0) return
+    const at = yield* DateTime.now
+    yield* Effect.logInfo("outbox: lanes resumed").pipe(Effect.annotateLogs({ lanes: opened.join(", ") }))
+    yield* events.publishAll(opened.map((name) => new CascadeEvent.LaneResumed({ lane: name, at })))
   })
 
   const recovered = Effect.fnUntraced(function* (lane: string) {
-    if (!probing.delete(lane)) return
-    // A lane that an operator paused has no reason, and stays paused.
-    const mine = Lane.ofAccount(Lane.accountOf(lane)).filter((name) => lanes.get(name)?.reason !== undefined)
-    if (!Arr.isReadonlyArrayNonEmpty(mine)) return
-    yield* store.resumeLanes(mine)
-    yield* refresh
-    const at = yield* DateTime.now
-    yield* Effect.logInfo("outbox: lanes resumed").pipe(
-      Effect.annotateLogs({ account: Lane.accountOf(lane) })
-    )
-    yield* events.publishAll(mine.map((name) => new CascadeEvent.LaneResumed({ lane: name, at })))
-  })
+    if (!rights.has(lane)) return
+    const affected = Lane.ofAccount(Lane.accountOf(lane))
+    giveUpRights(affected)
+    if (Arr.isReadonlyArrayNonEmpty(affected)) yield* reopen(affected)
+  }, changes.withPermit)
 
   const access = Effect.fnUntraced(function* (lane: string): Effect.fn.Return<Access, StoreError> {
     const row = lanes.get(lane)
-    if (row === undefined) return "open"
-    if (isAhead(row, yield* DateTime.now)) return "paused"
-    if (!(yield* store.probeLane(lane, options.probeWindow))) {
-      yield* refresh
-      return lanes.has(lane) ? "paused" : "open"
+    if (row === undefined) {
+      rights.delete(lane)
+      return "open"
     }
-    yield* refresh
-    probing.add(lane)
-    return "probe"
+    if (isAhead(row, yield* DateTime.now)) return hasRight(row) ? "probe" : "paused"
+    // A person's pause says nothing about the provider: when it is over, it is over.
+    if (row.reason === undefined) {
+      yield* reopen([lane])
+    } else if (yield* store.probeLane(lane, options.probeWindow)) {
+      rights.set(lane, DateTime.addDuration(yield* DateTime.now, options.probeWindow))
+      yield* refresh
+      return "probe"
+    } else {
+      yield* refresh
+    }
+    return lanes.has(lane) ? "paused" : "open"
   })
 
-  return { refresh, access, pause, recovered }
+  // Somebody may have paused the lane anew while this relay had the right to try it; then the pause ends later.
+  const hasRight = (row: LaneRow): boolean => {
+    const until = rights.get(row.lane)
+    return (
+      until !== undefined &&
+      row.pausedUntil !== undefined &&
+      DateTime.isLessThan(row.pausedUntil, DateTime.addDuration(until, clockSlack))
+    )
+  }
+
+  const spent = (lane: string) => Effect.sync(() => giveUpRights([lane]))
+
+  return { refresh, access, pause, recovered, spent }
 }
+
+/** By how much two readings of the same instant may differ, because time passes while they are made. */
+const clockSlack = Duration.seconds(1)
 
 const isAhead = (row: LaneRow, now: DateTime.Utc): boolean =>
   row.pausedUntil === undefined || DateTime.isGreaterThan(row.pausedUntil, now)

@@ -11,7 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type { StoreError } from "../../OutboxError.ts"
+import { StoreError } from "../../OutboxError.ts"
 import type { SettledRow } from "../../OutboxRow.ts"
 import type { OutboxStoreShape } from "../../OutboxStore.ts"
 
@@ -40,7 +40,13 @@ export const make = Effect.fnUntraced(function* (options: {
   // Bounded by the slots of the relay: a slot is free again only when its settlement is done.
   const jobs = yield* Queue.unbounded<Job>()
 
-  const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) => store.settle(rows, { relay })
+  // A defect is a failure like others: it must neither end the settler nor take other jobs with it.
+  const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) =>
+    Effect.suspend(() => store.settle(rows, { relay })).pipe(
+      Effect.catchDefect((defect) =>
+        Effect.andThen(Effect.logError("outbox: the store broke", defect), Effect.fail(broken))
+      )
+    )
 
   const complete = (job: Job, settled: ReadonlySet<string>) => Deferred.succeed(job.done, settled)
 
@@ -86,6 +92,8 @@ export const make = Effect.fnUntraced(function* (options: {
 })
 
 const nothing: ReadonlySet<string> = new Set()
+
+const broken = new StoreError({ operation: "settle", detail: "the store broke", isRetryable: false })
 
 const grouped = (jobs: Arr.NonEmptyArray<Job>): ReadonlyArray<Arr.NonEmptyReadonlyArray<Job>> => {
   const groups: Array<Arr.NonEmptyArray<Job>> = []

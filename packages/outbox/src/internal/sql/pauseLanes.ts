@@ -1,5 +1,6 @@
 /**
- * Pauses lanes for every relay. A pause without an end outlasts one with an end; of two ends the later one stays.
+ * Pauses lanes for every relay. A pause without an end outlasts one with an end; of two ends the later one stays, and
+ * with it its reason: a throttle of seconds makes no throttle of an operator's hours.
  *
  * Index: lane_pkey. Locks: the lanes' rows, in the order of their names.
  */
@@ -32,6 +33,11 @@ export const pauseLanes = (
         WHEN lane.paused_until IS NULL OR excluded.paused_until IS NULL THEN NULL
         ELSE greatest(lane.paused_until, excluded.paused_until)
       END,
-      reason = CASE WHEN lane.paused_until IS NULL THEN lane.reason ELSE excluded.reason END,
+      reason = CASE
+        WHEN lane.paused_until IS NULL OR lane.paused_until > excluded.paused_until THEN lane.reason
+        ELSE excluded.reason
+      END,
+      -- A probe that failed is over, and what follows it is this pause alone.
+      probe_until = NULL,
       trips = greatest(lane.trips, excluded.trips),
       updated_at = now()`

@@ -8,7 +8,11 @@ export const readLanes = (sql: SqlClient.SqlClient, tables: Tables) => sql`
     SELECT
       lane,
       reason,
-      extract(epoch FROM paused_until - now())::float8 * 1000 AS "remainingMillis",
+      -- Infinity is how an operator may write that there is no end.
+      CASE
+        WHEN isfinite(paused_until)
+        THEN extract(epoch FROM greatest(paused_until, probe_until) - now())::float8 * 1000
+      END AS "remainingMillis",
       trips
     FROM ${tables.lane}
     ORDER BY lane`

@@ -1,9 +1,10 @@
 /**
  * Writes what became of a batch of leased rows, of every kind at once.
  *
- * Guarded by id and lease: a row that another relay has leased since then is left alone and not returned. Index:
- * work_pkey. Locks: the rows, in the order of their ids, so that two settles never wait for each other crosswise.
- * Rows returned: the ids whose lease still held.
+ * Guarded by id and lease: a row that another relay has leased since then is left alone and not returned. The same
+ * settle again, when the answer to the first was lost, changes nothing and answers as the first. Index: work_pkey,
+ * and outcome_pkey for rows whose lease is gone. Locks: the rows, in the order of their ids, so that two settles never
+ * wait for each other crosswise. Rows returned: the ids that are settled so.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -49,7 +50,8 @@ export const settle = (
     held AS MATERIALIZED (
       SELECT settlement.*, work.attempts + settlement.counted AS attempt
       FROM settlement
-      JOIN ${tables.work} AS work ON work.message_id = settlement.id AND work.lease = settlement.lease
+      JOIN ${tables.work} AS work
+        ON work.message_id = settlement.id AND work.lease = settlement.lease AND work.lease_until IS NOT NULL
       ORDER BY work.message_id
       FOR UPDATE OF work
     ),
@@ -81,5 +83,21 @@ export const settle = (
       FROM held
       -- A released row was never tried: there is nothing to record.
       WHERE kind <> 'released'
+    ),
+    -- Materialized, and looked up one by one: as a rule there is none, and a join might read all outcomes to find that.
+    unheld AS MATERIALIZED (
+      SELECT id, lease, kind FROM settlement WHERE id NOT IN (SELECT id FROM held)
     )
-    SELECT id::text AS id FROM held`
+    SELECT id::text AS id FROM held
+    UNION ALL
+    SELECT unheld.id::text
+    FROM unheld
+    CROSS JOIN LATERAL (
+      SELECT
+      FROM ${tables.outcome} AS outcome
+      WHERE outcome.message_id = unheld.id
+        AND outcome.lease = unheld.lease
+        AND outcome.kind = unheld.kind
+        AND outcome.relay = ${relay}
+      LIMIT 1
+    ) AS written_before`
