@@ -18,6 +18,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CascadeEvent } from "./CascadeEvent.ts"
+import { atLeastOne } from "./internal/usable.ts"
 
 /** How much waits for a slow subscriber. */
 export interface CascadeEventsOptions {
@@ -57,7 +58,7 @@ export class CascadeEvents extends Context.Service<CascadeEvents, CascadeEventsS
 export const make = Effect.fnUntraced(function* (
   options?: CascadeEventsOptions
 ): Effect.fn.Return<CascadeEventsShape, never, Scope.Scope> {
-  const capacity = Math.max(1, Math.floor(options?.capacity ?? defaults.capacity))
+  const capacity = atLeastOne(options?.capacity ?? defaults.capacity)
   const subscribers = new Set<Queue.Queue<CascadeEvent, Cause.Done>>()
   let lost = 0
   let closed = false

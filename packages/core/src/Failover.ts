@@ -31,11 +31,13 @@ import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Arra
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Deliveries from "./Delivery.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Envelope } from "./Envelope.ts"
 import { attempt } from "./internal/attempt.ts"
+import * as usable from "./internal/usable.ts"
 import type { TrackingId } from "./TrackingId.ts"
 import type { TransportShape } from "./Transport.ts"
 import * as TransportReason from "./TransportReason.ts"
@@ -88,8 +90,14 @@ export const failover = (
   transports: NonEmptyReadonlyArray<TransportShape>,
   options?: FailoverOptions
 ): TransportShape => {
-  const coolDown = Duration.fromInputUnsafe(options?.coolDown ?? defaults.coolDown)
-  const movesOn = options?.movesOn ?? defaults.movesOn
+  const coolDown = usable.time(options?.coolDown, defaults.coolDown)
+  const mayMove = options?.movesOn ?? defaults.movesOn
+  // Whatever the function does about one envelope must not become the fate of the others.
+  const movesOn = (reason: MovableReason): boolean =>
+    Result.getOrElse(
+      Result.try(() => mayMove(reason) === true),
+      () => false
+    )
   const coolingUntil = new Map<TransportShape, number>()
 
   const inOrder = (now: number) => {
@@ -147,7 +155,7 @@ export const failover = (
 
   return {
     name: options?.name ?? transports.map(({ name }) => name).join(" > "),
-    maxBatchSize: Math.min(...transports.map(({ maxBatchSize }) => maxBatchSize)),
+    maxBatchSize: Math.min(...transports.map(({ maxBatchSize }) => usable.atLeastOne(maxBatchSize))),
     send
   }
 }

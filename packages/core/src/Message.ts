@@ -21,6 +21,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as mask from "./internal/mask.ts"
 import * as masked from "./internal/masked.ts"
 import * as rules from "./internal/messageRules.ts"
+import { isObject, own } from "./internal/unknown.ts"
 import { InvalidMessage, Problem } from "./InvalidMessage.ts"
 import { PhoneNumber } from "./PhoneNumber.ts"
 import { SenderName } from "./SenderName.ts"
@@ -45,7 +46,10 @@ const ScheduledSent = Schema.DateTimeUtc.check(
   Schema.makeIsBetween({ order: DateTime.Order })(rules.scheduleLimits, { message: rules.scheduleRule })
 )
 
-const Text = Schema.String.check(Schema.isMinLength(1, { message: rules.textRule }))
+const Text = Schema.String.check(
+  Schema.isMinLength(1, { message: rules.textRule }),
+  Schema.isPattern(rules.wholeText, { message: rules.wholeRule })
+)
 
 const common = {
   /** The caller's own id, echoed as `trackinId`; also the dedupe key. */
@@ -201,9 +205,9 @@ export const makeUnsafe = <Tag extends Message["_tag"]>(input: Input<Tag>): ByTa
 
 // Nothing is taken on trust: a caller without types, or with a cast, gets the same error.
 const makeResult = (input: unknown): Result.Result<Message, InvalidMessage> => {
-  if (!isRecord(input)) return refuse({}, [rules.notAnObject(input)])
+  if (!isObject(input)) return refuse({}, [rules.notAnObject(input)])
   const { _tag, ...fields } = input
-  const type = typeOfTag(rules.own(input, "_tag"))
+  const type = typeOfTag(own(input, "_tag"))
   return build("_tag", type, jsonOf(fields), (problem) => explainMillis(problem, fields["ttl"]))
 }
 
@@ -218,14 +222,11 @@ export const decode = (json: unknown): Effect.Effect<Message, InvalidMessage> =>
 
 /** As {@link decode}, synchronously. */
 export const decodeResult = (json: unknown): Result.Result<Message, InvalidMessage> => {
-  if (!isRecord(json)) return refuse({}, [rules.notAnObject(json)])
+  if (!isObject(json)) return refuse({}, [rules.notAnObject(json)])
   const { messageType: _, ...fields } = json
-  const type = rules.own(json, "messageType")
+  const type = own(json, "messageType")
   return build("messageType", isMessageType(type) ? type : { received: type }, fields)
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The JSON form of a message, whole: with its phone number and its text. What the outbox stores and the wire carries. */
 export const encode = (message: Message): MessageJson => {

@@ -12,6 +12,7 @@ import * as Deliveries from "./Delivery.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Envelope } from "./Envelope.ts"
 import { attempt } from "./internal/attempt.ts"
+import { atLeastOne } from "./internal/usable.ts"
 import type { TransportShape } from "./Transport.ts"
 import * as TransportReason from "./TransportReason.ts"
 
@@ -45,7 +46,7 @@ export const route = (
   options?: RouteOptions
 ): TransportShape => ({
   name: options?.name ?? defaults.name,
-  maxBatchSize: options?.maxBatchSize ?? defaults.maxBatchSize,
+  maxBatchSize: atLeastOne(options?.maxBatchSize ?? defaults.maxBatchSize),
   send: Effect.fnUntraced(function* (batch): Effect.fn.Return<ReadonlyArray<Delivery>> {
     const { astray, parts } = divide(batch, choose)
     if (isReadonlyArrayNonEmpty(astray)) {
@@ -55,10 +56,10 @@ export const route = (
       })
     }
     const requests = Array.from(parts, ([transport, envelopes]) =>
-      chunksOf(envelopes, Math.max(1, transport.maxBatchSize)).map((chunk) => attempt(transport, chunk))
+      chunksOf(envelopes, atLeastOne(transport.maxBatchSize)).map((chunk) => attempt(transport, chunk))
     )
     const sent = yield* Effect.all(requests.flat(), {
-      concurrency: options?.concurrency ?? defaults.concurrency
+      concurrency: atLeastOne(options?.concurrency ?? defaults.concurrency)
     })
     return [...astray, ...sent.flat()]
   })
@@ -72,7 +73,7 @@ const divide = (
   const astray: Array<Delivery> = []
   for (const envelope of batch) {
     // Whatever the function does to one envelope must not become the fate of the others.
-    const transport = Result.getOrUndefined(Result.try(() => choose(envelope)))
+    const transport = Result.getOrUndefined(Result.try(() => choose(envelope) ?? undefined))
     if (transport === undefined) {
       astray.push(Deliveries.notAccepted(envelope.trackingId, nowhere))
       continue

@@ -22,6 +22,7 @@ import * as masked from "./internal/masked.ts"
 import type { SmsBatConfigError } from "./internal/smsbat/config.ts"
 import * as fields from "./internal/status/fields.ts"
 import { InvalidWebhook, problem } from "./internal/status/invalidWebhook.ts"
+import { isObject, own } from "./internal/unknown.ts"
 import * as receiver from "./internal/status/receiver.ts"
 import { formatInstant } from "./Message.ts"
 import { PhoneNumber, rule as phoneRule } from "./PhoneNumber.ts"
@@ -74,24 +75,24 @@ export const decode = (json: unknown): Effect.Effect<InboundMessage, InvalidWebh
 
 /** As {@link decode}, synchronously. */
 export const decodeResult = (json: unknown): Result.Result<InboundMessage, InvalidWebhook> => {
-  if (!fields.isObject(json)) {
+  if (!isObject(json)) {
     return Result.fail(new InvalidWebhook({ problems: [problem("", "a JSON object", json)] }))
   }
-  const idUuid = fields.identifier(fields.own(json, "idUuid"))
-  const phoneNumber = phoneOf(fields.own(json, "phoneNumber"))
-  const text = fields.own(json, "text")
+  const idUuid = fields.identifier(own(json, "idUuid"))
+  const phoneNumber = phoneOf(own(json, "phoneNumber"))
+  const text = own(json, "text")
   if (idUuid === undefined || phoneNumber === undefined || typeof text !== "string") {
     const problems = [
-      ...(idUuid === undefined ? [problem("idUuid", fields.identifierRule, fields.own(json, "idUuid"))] : []),
+      ...(idUuid === undefined ? [problem("idUuid", fields.identifierRule, own(json, "idUuid"))] : []),
       ...(phoneNumber === undefined
-        ? [problem("phoneNumber", `${phoneRule}; the + may be missing`, fields.own(json, "phoneNumber"))]
+        ? [problem("phoneNumber", `${phoneRule}; the + may be missing`, own(json, "phoneNumber"))]
         : []),
       ...(typeof text === "string" ? [] : [problem("text", "a string", text)])
     ]
     return Result.fail(new InvalidWebhook({ problems }))
   }
-  const alphaName = fields.own(json, "alphaName")
-  const dt = fields.instant(fields.own(json, "dt"))
+  const alphaName = own(json, "alphaName")
+  const dt = fields.instant(own(json, "dt"))
   return Result.succeed(
     new InboundMessage(
       {

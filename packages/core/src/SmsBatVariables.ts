@@ -12,10 +12,12 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
+import { wholeRule, wholeText } from "./internal/messageRules.ts"
 import * as config from "./internal/smsbat/config.ts"
 import * as exchange from "./internal/smsbat/exchange.ts"
 import * as request from "./internal/smsbat/request.ts"
 import * as utf8 from "./internal/smsbat/utf8.ts"
+import { own } from "./internal/unknown.ts"
 import * as SmsBatOutcome from "./SmsBatOutcome.ts"
 import * as SmsBatTransport from "./SmsBatTransport.ts"
 import * as SmsBatWire from "./SmsBatWire.ts"
@@ -52,10 +54,13 @@ export const uploadVariables = Effect.fn("SmsBatVariables.uploadVariables")(func
   options: config.SmsBatOptions
 ): Effect.fn.Return<void, TransportError | config.SmsBatConfigError, HttpClient.HttpClient> {
   const account = yield* Effect.fromResult(config.check(options))
+  const problem = problemOf(variables)
+  if (problem !== undefined) return yield* unencodable(problem)
   yield* Effect.annotateCurrentSpan({ count: variables.length })
   const json = JSON.stringify({ variables: variables.map(({ id, type, value }) => ({ id, type, value })) })
-  const problem = problemOf(variables, json, account.maxBodyBytes)
-  if (problem !== undefined) return yield* failed(new TransportReason.Unencodable({ problem }))
+  if (utf8.byteLength(json) > account.maxBodyBytes) {
+    return yield* unencodable(`the variables are more than the ${account.maxBodyBytes} bytes that one request may have`)
+  }
   const exchangeOnce = yield* exchange.make(yield* HttpClient.HttpClient, account)
   yield* exchangeOnce(request.post(account, SmsBatWire.variablesPath, json)).pipe(
     Effect.flatMap((answer) => Effect.fromResult(SmsBatOutcome.fromResponse(answer, account))),
@@ -66,20 +71,19 @@ export const uploadVariables = Effect.fn("SmsBatVariables.uploadVariables")(func
 const failed = (reason: TransportReason.TransportReason) =>
   new TransportError({ transport: SmsBatTransport.name, reason })
 
-/** The first problem, without any value of it. */
-const problemOf = (
-  variables: ReadonlyArray<SmsBatVariable>,
-  json: string,
-  maxBodyBytes: number
-): string | undefined => {
-  for (const [index, { id, type, value }] of variables.entries()) {
-    if (!Number.isSafeInteger(id)) return `variables[${index}].id is not a whole number`
-    if (!types.includes(type)) return `variables[${index}].type is not one of ${types.join(", ")}`
+const unencodable = (problem: string) => failed(new TransportReason.Unencodable({ problem }))
+
+/** The first problem, without any value of it. Nothing is taken on trust: values are what comes from outside. */
+const problemOf = (variables: unknown): string | undefined => {
+  if (!Array.isArray(variables) || variables.length === 0) return "variables is not a list of at least one"
+  for (const [index, variable] of variables.entries()) {
+    const value = own(variable, "value")
+    if (!Number.isSafeInteger(own(variable, "id"))) return `variables[${index}].id is not a whole number`
+    if (!types.has(own(variable, "type"))) return `variables[${index}].type is not one of ${[...types].join(", ")}`
     if (typeof value !== "string") return `variables[${index}].value is not a string`
+    if (!wholeText.test(value)) return `variables[${index}].value is not ${wholeRule}`
   }
-  return utf8.byteLength(json) > maxBodyBytes
-    ? `the variables are more than the ${maxBodyBytes} bytes that one request may have`
-    : undefined
+  return undefined
 }
 
-const types: ReadonlyArray<SmsBatVariable["type"]> = ["name", "url", "short_url"]
+const types: ReadonlySet<unknown> = new Set<SmsBatVariable["type"]>(["name", "url", "short_url"])

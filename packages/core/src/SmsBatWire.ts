@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import type * as Delivery from "./Delivery.ts"
 import * as Deliveries from "./Delivery.ts"
 import * as Envelope from "./Envelope.ts"
+import { own } from "./internal/unknown.ts"
 import * as Message from "./Message.ts"
 import type { TrackingId } from "./TrackingId.ts"
 import * as TransportReason from "./TransportReason.ts"
@@ -134,11 +135,6 @@ const readReceipts = (elements: ReadonlyArray<unknown>): Map<string, string | ty
   }
   return receipts
 }
-
-const own = (element: unknown, key: string): unknown =>
-  typeof element === "object" && element !== null && Object.hasOwn(element, key)
-    ? Reflect.get(element, key)
-    : undefined
 
 // Documented as a UUID. Whatever it is, it is stored, shown and put into a URL; so it must be one short printable word.
 const isMessageId = (value: unknown): value is string =>

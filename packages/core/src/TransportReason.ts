@@ -19,7 +19,7 @@ export type Scope = "message" | "attempt" | "lane"
 
 const id = (name: string) => `@effect-cascade/core/TransportReason/${name}`
 
-/** The provider refused this request as wrong (400, 404, 413, 415, 422). Nothing of it was sent. */
+/** The provider refused this request as wrong (400, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431). Nothing of it was sent. */
 export class Rejected extends Schema.TaggedError<Rejected>(id("Rejected"))("Rejected", {
   status: Schema.Int,
   /** The provider's code word or number, such as `INVALID_PHONE`. */
@@ -67,7 +67,7 @@ export class Withheld extends Schema.TaggedError<Withheld>(id("Withheld"))("With
   }
 }
 
-/** The keys of this lane were refused (401, 403). */
+/** This lane was refused: its keys, its permissions, its balance, or those of a proxy before it (401, 402, 403, 407). */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>(id("Unauthorized"))("Unauthorized", {
   status: Schema.Int,
   code: Schema.optionalKey(Schema.String)
@@ -90,7 +90,10 @@ export class Redirected extends Schema.TaggedError<Redirected>(id("Redirected"))
   }
 }
 
-/** Too fast (429, or 503 with `Retry-After`). */
+/**
+ * Too fast (429, or 503 with `Retry-After`). With another status it is our own limit: too many requests of the batch were
+ * refused with that status to find out for which messages.
+ */
 export class Throttled extends Schema.TaggedError<Throttled>(id("Throttled"))("Throttled", {
   status: Schema.Int,
   /** How long the provider asked to wait, if it did. */
@@ -99,7 +102,9 @@ export class Throttled extends Schema.TaggedError<Throttled>(id("Throttled"))("T
   readonly certainty = "NotSent"
   readonly scope = "lane"
   override get message(): string {
-    return `the provider asks to slow down (${this.status})`
+    return this.status === 429 || this.status === 503
+      ? `the provider asks to slow down (${this.status})`
+      : `too many requests for now (${this.status})`
   }
 }
 
@@ -115,7 +120,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>(id("Unreachable
   }
 }
 
-/** The provider failed while it handled the request (500, 502, 503 without `Retry-After`, 504). */
+/** The provider failed while it handled the request (503 without `Retry-After`, and every other 5xx). */
 export class ServerError extends Schema.TaggedError<ServerError>(id("ServerError"))("ServerError", {
   status: Schema.Int,
   code: Schema.optionalKey(Schema.String)
@@ -127,7 +132,7 @@ export class ServerError extends Schema.TaggedError<ServerError>(id("ServerError
   }
 }
 
-/** A status that the provider does not document and that does not say whether the request was carried out. */
+/** A status that does not say whether the request was carried out (408, 409, 425, every 4xx not named above, 1xx, none at all). */
 export class UnexpectedStatus extends Schema.TaggedError<UnexpectedStatus>(id("UnexpectedStatus"))(
   "UnexpectedStatus",
   { status: Schema.Int }
@@ -162,7 +167,7 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>(id("Conne
   }
 }
 
-/** The provider said 200 in words that cannot be read, or did not name this message in its reply. */
+/** The provider answered 2xx in words that cannot be read, or did not name this message in its reply. */
 export class UnreadableReply extends Schema.TaggedError<UnreadableReply>(id("UnreadableReply"))(
   "UnreadableReply",
   {

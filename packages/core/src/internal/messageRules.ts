@@ -11,6 +11,7 @@ import * as SenderName from "../SenderName.ts"
 import * as TrackingId from "../TrackingId.ts"
 import * as Schema from "effect/Schema"
 import * as mask from "./mask.ts"
+import { kindOf, own } from "./unknown.ts"
 
 export const surveyTextLimit = 85
 export const surveyOptionLimits = { minimum: 2, maximum: 5 } as const
@@ -18,6 +19,12 @@ export const surveyOptionLimits = { minimum: 2, maximum: 5 } as const
 export const ttlLimit = 2_147_483_647
 
 export const textRule = "a non-empty text"
+/**
+ * Half of a surrogate pair, which is what is left of an emoji that was cut through, has no UTF-8 form. A strict reader
+ * refuses JSON with one, and with it the whole request and every other message in it.
+ */
+export const wholeRule = "whole characters, without half of a surrogate pair"
+export const wholeText = /^\P{Cs}*$/u
 export const surveyTextRule = `a non-empty text of at most ${surveyTextLimit} characters (UTF-16 units)`
 export const optionsRule = `${surveyOptionLimits.minimum} to ${surveyOptionLimits.maximum} different options`
 export const ttlRule = `a whole number of seconds from 1 to ${ttlLimit}`
@@ -39,9 +46,15 @@ const fieldsOf: Record<MessageType, ReadonlyArray<string>> = {
   flashcall: common
 }
 
+// Input of any size must not make an error of any size.
+const unknownFieldLimit = 20
+const surveyOptionsLookedAt = 20
+
 /**
  * Every broken rule of a message that came in as `type`. `input` holds the other fields in their JSON form.
  * Without a known type, whatever is wrong for every type.
+ *
+ * Of fields that no message has, and of survey options far beyond their number, the first 20 are named.
  */
 export const problems = (
   type: MessageType | undefined,
@@ -74,15 +87,13 @@ export const problems = (
     add("scheduledSent", scheduleRule, shown(scheduledSent), scheduleFix(scheduledSent))
   }
 
-  for (const key of Object.keys(input)) {
-    if (fields.includes(key) || input[key] === undefined) continue
-    add(
-      mask.identifier(key),
-      `no field but ${fields.join(", ")}`,
-      kindOf(input[key]),
-      keyFix(type, key, fields)
-    )
+  const unknownKeys = Object.keys(input).filter((key) => !fields.includes(key) && input[key] !== undefined)
+  const rule = `no field but ${fields.join(", ")}`
+  for (const key of unknownKeys.slice(0, unknownFieldLimit)) {
+    add(mask.identifier(key), rule, kindOf(input[key]), keyFix(type, key, fields))
   }
+  const more = unknownKeys.length - unknownFieldLimit
+  if (more > 0) add("", rule, `${counted(more, "further field")}`)
   return found
 }
 
@@ -109,6 +120,16 @@ const textProblems = (type: MessageType | undefined, text: unknown, add: Add): v
   if (type === "viber_survey" && text.length > surveyTextLimit) {
     add("text", rule, mask.text(text), shorten(text.length - surveyTextLimit))
   }
+  wholeProblem("text", text, add)
+}
+
+const wholeProblem = (path: string, text: string, add: Add): void => {
+  if (!wholeText.test(text)) add(path, wholeRule, mask.text(text), wholeFix(text))
+}
+
+const wholeFix = (text: string): string | undefined => {
+  const at = text.search(/\p{Cs}/u)
+  return at === -1 ? undefined : `a character is cut through at position ${at}; cut texts between characters`
 }
 
 const optionProblems = (options: unknown, add: Add): void => {
@@ -118,12 +139,13 @@ const optionProblems = (options: unknown, add: Add): void => {
   }
   const seen = new Map<unknown, number>()
   // `entries` meets the holes of an array too, where `forEach` passes them over.
-  for (const [index, option] of options.entries()) {
+  for (const [index, option] of options.slice(0, surveyOptionsLookedAt).entries()) {
     const first = seen.get(option)
     if (typeof option !== "string" || option.length === 0) {
       add(`surveyOptions[${index}]`, textRule, shownText(option))
     } else if (first === undefined) {
       seen.set(option, index)
+      wholeProblem(`surveyOptions[${index}]`, option, add)
     } else {
       add(`surveyOptions[${index}]`, "options that differ", `the same as surveyOptions[${first}]`)
     }
@@ -163,21 +185,6 @@ const isPhoneNumber = Schema.is(PhoneNumber.PhoneNumber)
 export const isTtl = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= ttlLimit
 
-/** An own property alone, so that nothing is read from a prototype. */
-export const own = (input: Readonly<Record<string, unknown>>, key: string): unknown =>
-  Object.hasOwn(input, key) ? input[key] : undefined
-
-const kindOf = (value: unknown): string =>
-  value === undefined
-    ? "nothing"
-    : value === null
-      ? "null"
-      : Array.isArray(value)
-        ? "an array"
-        : typeof value === "object"
-          ? "an object"
-          : `a ${typeof value}`
-
 const shown = (value: unknown): string =>
   typeof value === "string"
     ? `"${mask.identifier(value)}"`
@@ -189,7 +196,8 @@ const shownText = (value: unknown): string => (typeof value === "string" ? mask.
 
 const shownPhone = (value: unknown): string =>
   typeof value === "string"
-    ? `${mask.phone(value.replace(/[^+\d]/gu, ""))} (${value.length} characters)`
+    ? // No number is longer than what is left of it here.
+      `${mask.phone(value.slice(0, 40).replace(/[^+\d]/gu, ""))} (${value.length} characters)`
     : kindOf(value)
 
 const trackingIdFix = (value: unknown): string | undefined => {
@@ -202,8 +210,10 @@ const shorten = (by: number): string => `shorten it by ${counted(by, "character"
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
-const senderFix = (value: unknown): string | undefined =>
-  typeof value === "string" && isSenderName(value.trim()) ? "remove the blanks at its ends" : undefined
+const senderFix = (value: unknown): string | undefined => {
+  if (typeof value !== "string") return undefined
+  return isSenderName(value.trim()) ? "remove the blanks at its ends" : wholeFix(value)
+}
 
 const phoneFix = (value: unknown): string | undefined => {
   const corrected = typeof value === "string" ? PhoneNumber.correct(value) : undefined

@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SmsBatWire from "../../SmsBatWire.ts"
+import { kindOf, own } from "../unknown.ts"
 import * as baseUrl from "./baseUrl.ts"
 
 /**
@@ -122,9 +123,12 @@ export interface Account {
   readonly propagateTrace: boolean
 }
 
-/** Checks the options. */
+/** Checks the options. Nothing is taken on trust: a caller without types gets the same error. */
 export const check = (options: SmsBatOptions): Result.Result<Account, SmsBatConfigError> =>
   Result.gen(function* () {
+    if (typeof options !== "object" || options === null) {
+      return yield* Result.fail(wrong("options", `they must be an object, not ${kindOf(options)}`))
+    }
     return {
       baseUrl: yield* address(options.baseUrl ?? defaults.baseUrl),
       keys: yield* checkKeys(options.keys),
@@ -134,14 +138,18 @@ export const check = (options: SmsBatOptions): Result.Result<Account, SmsBatConf
       maxRetryAfter: yield* time("maxRetryAfter", options, 0),
       isolationBudget: yield* wholeNumber("isolationBudget", options, 0),
       maxReplyBytes: yield* wholeNumber("maxReplyBytes", options, 1),
-      propagateTrace: options.propagateTrace ?? defaults.propagateTrace
+      // Only a clear yes hands the ids of traces to a third party.
+      propagateTrace: (options.propagateTrace ?? defaults.propagateTrace) === true
     }
   })
 
 const wrong = (option: string, problem: string) => new SmsBatConfigError({ option, problem })
 
-const address = (input: string) =>
-  Result.mapError(baseUrl.parse(input), (problem) => wrong("baseUrl", problem))
+const address = (input: unknown) =>
+  Result.mapError(
+    typeof input === "string" ? baseUrl.parse(input) : Result.fail(`it must be a text, not ${kindOf(input)}`),
+    (problem) => wrong("baseUrl", problem)
+  )
 
 /** Each key with its header, and the environment variable that it may come from. */
 const keyNames = [
@@ -154,9 +162,11 @@ const checkKeys = (keys: SmsBatKeys): Result.Result<Account["keys"], SmsBatConfi
   Result.gen(function* () {
     const found: Array<readonly [string, Redacted.Redacted]> = []
     for (const [name, header] of keyNames) {
-      const key = keys[name]
+      const key = own(keys, name)
       if (key === undefined) continue
-      const value = Redacted.value(key)
+      const value = valueOf(key)
+      if (!isRedacted(key) || value === undefined)
+        return yield* Result.fail(wrong(`keys.${name}`, "it must be a Redacted text that has not been wiped"))
       if (value === "")
         return yield* Result.fail(wrong(`keys.${name}`, "it is empty; leave it out or give it"))
       if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/u.test(value)) {
@@ -169,6 +179,15 @@ const checkKeys = (keys: SmsBatKeys): Result.Result<Account["keys"], SmsBatConfi
     const names = keyNames.map(([name, , variable]) => `${name} (${variable})`).join(", ")
     return yield* Result.fail(wrong("keys", `at least one of ${names} is needed`))
   })
+
+const isRedacted = (key: unknown): key is Redacted.Redacted => Redacted.isRedacted(key)
+
+/** The text in a key, or `undefined` for what holds none. */
+const valueOf = (key: unknown): string | undefined => {
+  // A redacted value that was wiped throws.
+  const value = Result.getOrUndefined(Result.try(() => (isRedacted(key) ? Redacted.value(key) : undefined)))
+  return typeof value === "string" ? value : undefined
+}
 
 const wholeNumber = (
   option: "maxBatchSize" | "maxBodyBytes" | "isolationBudget" | "maxReplyBytes",

@@ -8,6 +8,7 @@
  * https://help.smsbat.com/api/rate-limits/, and RFC 9457 with ASP.NET's `errors`.
  */
 import * as Result from "effect/Result"
+import { isObject, own } from "../unknown.ts"
 
 /** What an error reply says that may be repeated. */
 export interface ErrorBody {
@@ -35,7 +36,7 @@ export const parse = (text: string): ErrorBody => {
 /** The first field of ASP.NET's `errors` that has a name: `toPhone` of `[0].toPhone` or `$[0].toPhone`. */
 const problemField = (body: unknown): string | undefined => {
   const errors = own(body, "errors")
-  if (typeof errors !== "object" || errors === null || Array.isArray(errors)) return undefined
+  if (!isObject(errors)) return undefined
   for (const path of Object.keys(errors)) {
     const field = identifier(/^(?:[^.]{0,80}\.){0,8}([^.]{1,64})$/u.exec(path)?.[1])
     if (field !== undefined) return field
@@ -49,8 +50,3 @@ const identifier = (value: unknown): string | undefined => {
   if (typeof text !== "string" || /\d{7}/u.test(text)) return undefined
   return /^(?:[A-Za-z][A-Za-z0-9_.-]{0,63}|\d{1,6})$/u.test(text) ? text : undefined
 }
-
-const own = (value: unknown, key: string): unknown =>
-  typeof value === "object" && value !== null && Object.hasOwn(value, key)
-    ? Reflect.get(value, key)
-    : undefined

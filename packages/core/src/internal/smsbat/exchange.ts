@@ -9,7 +9,6 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
@@ -18,6 +17,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as SmsBatOutcome from "../../SmsBatOutcome.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import * as limitedText from "../limitedText.ts"
 import type { Account } from "./config.ts"
 
 /** Makes a request and waits for its answer. Interruption aborts it. */
@@ -76,7 +76,7 @@ const run = Effect.fnUntraced(function* (
   )
   const at = yield* DateTime.now
   const elapsed = Duration.nanos((yield* Clock.monotonicTimeNanos) - started)
-  const body = yield* read(response, account.maxReplyBytes).pipe(
+  const body = yield* readBody(response, account.maxReplyBytes).pipe(
     Effect.timeoutOrElse({
       duration: Duration.max(Duration.zero, Duration.subtract(account.timeout, elapsed)),
       orElse: () => Effect.succeed<SmsBatOutcome.Body>({ _tag: "Late" })
@@ -92,30 +92,17 @@ const run = Effect.fnUntraced(function* (
 })
 
 /** Reads a body to its end, or stops at `limit` bytes, whichever comes first. */
-const read = (
+const readBody = (
   response: HttpClientResponse.HttpClientResponse,
   limit: number
 ): Effect.Effect<SmsBatOutcome.Body> =>
-  Effect.suspend(() => {
-    let size = 0
-    return response.stream.pipe(
-      Stream.mapEffect((chunk) => {
-        size += chunk.length
-        return size > limit ? Effect.fail(tooLong) : Effect.succeed(chunk)
-      }),
-      Stream.decodeText,
-      Stream.mkString,
-      Effect.map((text): SmsBatOutcome.Body => ({ _tag: "Text", text })),
-      Effect.catch((error) => {
-        if (error._tag === "TooLong") return Effect.succeed(error)
-        return Effect.succeed<SmsBatOutcome.Body>(
-          error.reason._tag === "EmptyBodyError" ? { _tag: "Text", text: "" } : { _tag: "Cut" }
-        )
-      })
-    )
+  Effect.match(limitedText.read(response.stream, limit), {
+    onSuccess: (text): SmsBatOutcome.Body => ({ _tag: "Text", text }),
+    onFailure: (error): SmsBatOutcome.Body => {
+      if (error._tag === "TooLong") return error
+      return error.reason._tag === "EmptyBodyError" ? { _tag: "Text", text: "" } : { _tag: "Cut" }
+    }
   })
-
-const tooLong = { _tag: "TooLong" } as const satisfies SmsBatOutcome.Body
 
 /**
  * Whether the client hides a redirect that it stopped at (browsers), or followed one against our wish: then the answer

@@ -6,14 +6,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as rules from "../messageRules.ts"
-
-/** A field of a JSON object, else `undefined`. */
-export const own = (value: unknown, key: string): unknown =>
-  isObject(value) && Object.hasOwn(value, key) ? Reflect.get(value, key) : undefined
-
-/** Whether a value is a JSON object: neither an array nor null. */
-export const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+import { isObject } from "../unknown.ts"
 
 /** An id of the provider's: one printable word that can be stored, shown and put into a URL. */
 export const identifier = (value: unknown): string | undefined =>

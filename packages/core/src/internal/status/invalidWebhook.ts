@@ -3,6 +3,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Problem } from "../../InvalidMessage.ts"
+import { kindOf } from "../unknown.ts"
 
 /** A body that is not that of a webhook, with every problem in it. It repeats nothing of the body. */
 export class InvalidWebhook extends Schema.TaggedError<InvalidWebhook>("@effect-cascade/core/InvalidWebhook")(
@@ -16,18 +17,9 @@ export class InvalidWebhook extends Schema.TaggedError<InvalidWebhook>("@effect-
 
 /** A field that breaks its rule. Of the value that came only the kind is told. */
 export const problem = (path: string, rule: string, value: unknown): Problem =>
-  new Problem({ path, rule, received: kindOf(value) })
+  new Problem({ path, rule, received: sizedKindOf(value) })
 
-const kindOf = (value: unknown): string => {
-  if (value === undefined) return "nothing"
-  if (value === null) return "null"
-  if (Array.isArray(value)) return "an array"
-  switch (typeof value) {
-    case "string":
-      return value === "" ? "an empty string" : `a string of ${value.length} characters`
-    case "object":
-      return "an object"
-    default:
-      return `a ${typeof value}`
-  }
+const sizedKindOf = (value: unknown): string => {
+  if (value === "") return "an empty string"
+  return typeof value === "string" ? `a string of ${value.length} characters` : kindOf(value)
 }

@@ -11,13 +11,13 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { SmsBatConfigError } from "../smsbat/config.ts"
+import * as limitedText from "../limitedText.ts"
 import * as intake from "./intake.ts"
 import type { InvalidWebhook } from "./invalidWebhook.ts"
 import * as secrets from "./secret.ts"
@@ -135,26 +135,13 @@ type Read<A> = Result.Result<A, HttpServerResponse.HttpServerResponse>
  * As a stream, since stopping in the middle of one leaves a Node server its connection for the answer.
  */
 const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number): Effect.Effect<Read<string>> =>
-  Effect.suspend(() => {
-    if (Number(request.headers["content-length"] ?? 0) > limit)
-      return Effect.succeed(Result.fail(answers.tooLong))
-    let size = 0
-    return request.stream.pipe(
-      Stream.mapEffect((chunk) => {
-        size += chunk.length
-        return size > limit ? Effect.fail(tooLong) : Effect.succeed(chunk)
-      }),
-      Stream.decodeText,
-      Stream.mkString,
-      Effect.match({
+  Number(request.headers["content-length"] ?? 0) > limit
+    ? Effect.succeed(Result.fail(answers.tooLong))
+    : Effect.match(limitedText.read(request.stream, limit), {
         onSuccess: (text): Read<string> => Result.succeed(text),
         onFailure: (error): Read<string> =>
           Result.fail(error._tag === "TooLong" ? answers.tooLong : answers.unread)
       })
-    )
-  })
-
-const tooLong = { _tag: "TooLong" } as const
 
 const read = <A>(text: string, decode: Reception<A, never, never>["decode"]): Read<A> => {
   const json = Result.try((): unknown => JSON.parse(text))

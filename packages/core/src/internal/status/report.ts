@@ -10,6 +10,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Result from "effect/Result"
 import * as DeliveryStatus from "../../DeliveryStatus.ts"
 import * as fields from "./fields.ts"
+import { isObject, own } from "../unknown.ts"
 import { InvalidWebhook, problem } from "./invalidWebhook.ts"
 
 /** Where a report comes from. */
@@ -25,16 +26,16 @@ export const read = (
   json: unknown,
   origin: Origin
 ): Result.Result<DeliveryStatus.StatusReport, InvalidWebhook> => {
-  if (!fields.isObject(json)) {
+  if (!isObject(json)) {
     return Result.fail(new InvalidWebhook({ problems: [problem("", "a JSON object", json)] }))
   }
-  const messageId = fields.identifier(fields.own(json, "messageId"))
-  const said = fields.own(json, "deliverystatus")
+  const messageId = fields.identifier(own(json, "messageId"))
+  const said = own(json, "deliverystatus")
   const isSaid = typeof said === "string" && said.trim() !== ""
   if (messageId === undefined || !isSaid) {
     const problems = [
       ...(messageId === undefined
-        ? [problem("messageId", fields.identifierRule, fields.own(json, "messageId"))]
+        ? [problem("messageId", fields.identifierRule, own(json, "messageId"))]
         : []),
       ...(isSaid ? [] : [problem("deliverystatus", "a word such as delivered", said)])
     ]
@@ -46,10 +47,10 @@ export const read = (
 const make = (json: object, messageId: string, said: string, origin: Origin) => {
   const status = DeliveryStatus.fromWord(said)
   const word = status === "unrecognised" ? fields.word(said.trim()) : undefined
-  const cost = fields.amount(fields.own(json, "cost"))
-  const partscount = fields.count(fields.own(json, "partscount"))
-  const extendedStatuses = fields.words(fields.own(json, "extendedStatuses"))
-  const reportedAt = origin.reportedAt ?? fields.instant(fields.own(json, "timestamp"))
+  const cost = fields.amount(own(json, "cost"))
+  const partscount = fields.count(own(json, "partscount"))
+  const extendedStatuses = fields.words(own(json, "extendedStatuses"))
+  const reportedAt = origin.reportedAt ?? fields.instant(own(json, "timestamp"))
   return new DeliveryStatus.StatusReport(
     {
       messageId,

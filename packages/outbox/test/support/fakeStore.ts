@@ -1,0 +1,18 @@
+import type { OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
+import { Effect, Queue } from "effect"
+
+/** A store with nothing in it, but for what a test puts in its place. */
+export const fakeStore = (parts: Partial<OutboxStoreShape>): OutboxStoreShape => ({
+  insert: () => Effect.die("not in this test"),
+  transaction: () => Effect.die("not in this test"),
+  claim: () => Effect.succeed([]),
+  settle: (rows) => Effect.succeed(new Set(rows.map(({ id }) => id))),
+  renew: (leases) => Effect.succeed(new Set(leases.map(({ id }) => id))),
+  lanes: Effect.succeed([]),
+  pauseLanes: () => Effect.void,
+  probeLane: () => Effect.succeed(true),
+  reopenLanes: () => Effect.succeed([]),
+  resumeLanes: () => Effect.void,
+  wakes: Queue.unbounded<void>(),
+  ...parts
+})

@@ -1,0 +1,68 @@
+import { PgClient } from "@effect/sql-pg"
+import { assert } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import type { Statement } from "effect/sql"
+
+/** A node of a plan as it was run. */
+export interface PlanNode {
+  readonly "Node Type": string
+  readonly "Relation Name"?: string
+  readonly "Index Name"?: string
+  readonly "Index Cond"?: string
+  readonly "Actual Rows": number
+  readonly "Actual Loops": number
+  readonly Plans?: ReadonlyArray<PlanNode>
+}
+
+const isPlan = (value: unknown): value is PlanNode =>
+  typeof value === "object" && value !== null && "Node Type" in value
+
+const decodeExplained = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ "QUERY PLAN": Schema.Array(Schema.Struct({ Plan: Schema.Unknown })) }))
+)
+
+/**
+ * Runs a statement and takes it back; answers with its plan, every node of it in one list. A `generic` plan is one
+ * that the server makes without looking at the parameters, as it may after a few executions.
+ */
+export const planOf = Effect.fnUntraced(function* (
+  statement: Statement.Statement<unknown>,
+  mode: "custom" | "generic" = "custom"
+) {
+  const sql = (yield* PgClient.PgClient).withoutTransforms()
+  const [text, parameters] = statement.compile()
+  const explained = yield* Effect.gen(function* () {
+    yield* sql.unsafe(`SET LOCAL plan_cache_mode = force_${mode}_plan`)
+    yield* sql.unsafe(`PREPARE planned AS ${text}`)
+    const values = parameters.length === 0 ? "" : ` (${parameters.map(literal).join(", ")})`
+    const explain = sql.unsafe(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE planned${values}`)
+    const rows = yield* explain.pipe(Effect.ensuring(Effect.ignore(sql.unsafe("DEALLOCATE planned"))))
+    // So that the transaction is taken back.
+    return yield* Effect.fail({ rows })
+  }).pipe(sql.withTransaction, Effect.flip)
+  if (!("rows" in explained)) return yield* Effect.fail(explained)
+  const [first] = yield* decodeExplained(explained.rows)
+  const plan = first?.["QUERY PLAN"][0]?.Plan
+  return isPlan(plan) ? flatten(plan) : assert.fail("no plan")
+})
+
+const literal = (value: unknown): string => {
+  if (Array.isArray(value)) return `ARRAY[${value.map(literal).join(", ")}]::text[]`
+  return typeof value === "number" ? String(value) : `'${String(value).replaceAll("'", "''")}'`
+}
+
+const flatten = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(flatten)]
+
+/** The tables that a plan reads from end to end. */
+export const scanned = (plan: ReadonlyArray<PlanNode>): ReadonlyArray<string> =>
+  plan.flatMap((node) => (node["Node Type"] === "Seq Scan" ? (node["Relation Name"] ?? []) : []))
+
+/** The indexes that a plan uses. */
+export const indexes = (plan: ReadonlyArray<PlanNode>): ReadonlySet<string> =>
+  new Set(plan.flatMap((node) => node["Index Name"] ?? []))
+
+/** How many rows the nodes on a table gave altogether. */
+export const rowsOf = (plan: ReadonlyArray<PlanNode>, table: string): number =>
+  plan
+    .filter((node) => node["Relation Name"] === table)
+    .reduce((sum, node) => sum + node["Actual Rows"] * node["Actual Loops"], 0)

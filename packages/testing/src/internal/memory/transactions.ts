@@ -1,0 +1,247 @@
+/**
+ * Transactions of the in-memory store: what is inserted is seen by its own transaction alone until it commits, and
+ * goes with the transaction or the savepoint that fails.
+ *
+ * Two transactions that insert the same key wait for each other; two that wait for each other crosswise would wait for
+ * ever, so the one that comes last fails, to be tried again. A statement that fails makes its transaction useless, as
+ * far as to the savepoint around it.
+ */
+import { NotInTransaction, StoreError } from "@effect-cascade/outbox/OutboxError"
+import type { InsertedRow, NewRow } from "@effect-cascade/outbox/OutboxRow"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import { keyOf } from "./state.ts"
+
+export interface Transactions {
+  /** Runs an effect in a transaction; in one that is open, in a savepoint of it. */
+  readonly run: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+  /** Inserts rows in the transaction of the running fiber, and answers for each. */
+  readonly insert: (
+    rows: ReadonlyArray<NewRow>
+  ) => Effect.Effect<ReadonlyArray<InsertedRow>, NotInTransaction | StoreError>
+}
+
+export interface TransactionsOptions {
+  /** The committed message that has a key. */
+  readonly committed: (key: string) => NewRow | undefined
+  /** Takes the rows of a transaction that commits, in the order in which they were inserted. */
+  readonly commit: (rows: ReadonlyArray<NewRow>, startedAt: number) => void
+}
+
+/** A transaction as a whole. */
+interface Root {
+  readonly startedAt: number
+  readonly rows: Map<string, NewRow>
+  /** One statement at a time, as on one connection. */
+  readonly statements: Semaphore.Semaphore
+  /** The key for which its statement waits. */
+  waitingFor: string | undefined
+}
+
+/** A transaction, or a savepoint in one. */
+interface Level {
+  readonly root: Root
+  readonly parent: Level | undefined
+  /** What was inserted since it began. */
+  readonly keys: Array<string>
+  /** One savepoint at a time. */
+  readonly savepoints: Semaphore.Semaphore
+  open: boolean
+  /** A statement of it failed. */
+  aborted: boolean
+}
+
+/** An uncommitted key. */
+interface Lock {
+  readonly root: Root
+  readonly released: Deferred.Deferred<void>
+}
+
+export const make = ({ commit, committed }: TransactionsOptions): Transactions => {
+  const service = Context.Service<Level>(`@effect-cascade/testing/MemoryTransaction/${serial++}`)
+  const current = Effect.serviceOption(service)
+  const locks = new Map<string, Lock>()
+
+  const begin = (parent: Level | undefined, startedAt: number): Level => ({
+    root: parent?.root ?? {
+      startedAt,
+      rows: new Map(),
+      statements: Semaphore.makeUnsafe(1),
+      waitingFor: undefined
+    },
+    parent,
+    keys: [],
+    savepoints: Semaphore.makeUnsafe(1),
+    open: true,
+    aborted: false
+  })
+
+  const release = (keys: ReadonlyArray<string>) => {
+    for (const key of keys) {
+      const lock = locks.get(key)
+      locks.delete(key)
+      if (lock !== undefined) Deferred.doneUnsafe(lock.released, Exit.void)
+    }
+  }
+
+  const rollBack = ({ keys, root }: Level) => {
+    for (const key of keys) root.rows.delete(key)
+    release(keys)
+    keys.length = 0
+  }
+
+  const insertOne = (level: Level, row: NewRow): Effect.Effect<InsertedRow, StoreError> =>
+    Effect.suspend(() => {
+      const { root } = level
+      const key = keyOf(row)
+      const existing = root.rows.get(key) ?? committed(key)
+      if (existing !== undefined) {
+        const result = existing.payload === row.payload ? "existing" : "conflict"
+        return Effect.succeed({ id: existing.id, trackingId: row.trackingId, result })
+      }
+      const lock = locks.get(key)
+      if (lock === undefined) {
+        locks.set(key, { root, released: Deferred.makeUnsafe() })
+        root.rows.set(key, row)
+        level.keys.push(key)
+        return Effect.succeed({ id: row.id, trackingId: row.trackingId, result: "inserted" })
+      }
+      if (waitsFor(lock.root, root)) return Effect.fail(deadlock)
+      root.waitingFor = key
+      return Deferred.await(lock.released).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            root.waitingFor = undefined
+          })
+        ),
+        // Whoever had it has ended, so the answer is another now.
+        Effect.andThen(insertOne(level, row))
+      )
+    })
+
+  // Each transaction waits for one key at a time, so whom it waits for is a line that ends or comes back.
+  const waitsFor = (root: Root, other: Root): boolean => {
+    const lock = root.waitingFor === undefined ? undefined : locks.get(root.waitingFor)
+    return lock !== undefined && (lock.root === other || waitsFor(lock.root, other))
+  }
+
+  const insert: Transactions["insert"] = Effect.fnUntraced(function* (rows) {
+    const found = yield* current
+    if (Option.isNone(found)) return yield* new NotInTransaction()
+    const level = nearestOpen(found.value)
+    if (level === undefined) return yield* ended
+    return yield* level.root.statements.withPermit(
+      Effect.suspend(() => {
+        if (!level.open) return Effect.fail(ended)
+        if (level.aborted) return Effect.fail(aborted)
+        return Effect.onExit(
+          Effect.forEach(rows, (row) => insertOne(level, row)),
+          (exit) =>
+            Exit.isSuccess(exit)
+              ? Effect.void
+              : Effect.sync(() => {
+                  level.aborted = true
+                  rollBack(level)
+                })
+        )
+      })
+    )
+  })
+
+  /** Ends a savepoint. */
+  const leave = (level: Level, parent: Level, succeeded: boolean): Effect.Effect<void, StoreError> => {
+    const around = nearestOpen(parent)
+    // The transaction ended first, and took with it what was written here.
+    if (around === undefined) return succeeded ? Effect.fail(ended) : Effect.void
+    if (succeeded && !level.aborted) {
+      for (const key of level.keys) around.keys.push(key)
+      return Effect.void
+    }
+    rollBack(level)
+    if (!succeeded) return Effect.void
+    // Nobody went back to the savepoint, so the transaction around it is as useless.
+    around.aborted = true
+    return Effect.fail(aborted)
+  }
+
+  /** Ends a transaction. */
+  const finish = ({ aborted, root }: Level, succeeded: boolean): Effect.Effect<void, StoreError> => {
+    const rows = Array.from(root.rows)
+    root.rows.clear()
+    if (succeeded && !aborted) {
+      commit(
+        rows.map(([, row]) => row),
+        root.startedAt
+      )
+    }
+    release(rows.map(([key]) => key))
+    return succeeded && aborted ? Effect.fail(notCommitted) : Effect.void
+  }
+
+  const end = (level: Level, succeeded: boolean): Effect.Effect<void, StoreError> =>
+    Effect.suspend(() => {
+      level.open = false
+      return level.parent === undefined ? finish(level, succeeded) : leave(level, level.parent, succeeded)
+    })
+
+  const runIn = <A, E, R>(level: Level, self: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(Effect.provideService(self, service, level))), (exit) =>
+        // After the statement of a fiber that was left behind, if there is one under way.
+        Effect.andThen(level.root.statements.withPermit(end(level, Exit.isSuccess(exit))), exit)
+      )
+    )
+
+  return {
+    insert,
+    run: (self) =>
+      Effect.flatMap(current, (parent) => {
+        if (Option.isNone(parent)) {
+          return Effect.flatMap(Clock.currentTimeMillis, (now) => runIn(begin(undefined, now), self))
+        }
+        const level = nearestOpen(parent.value)
+        return level === undefined
+          ? Effect.fail(ended)
+          : level.savepoints.withPermit(
+              Effect.suspend(() => runIn(begin(level, level.root.startedAt), self))
+            )
+      })
+  }
+}
+
+const nearestOpen = (level: Level): Level | undefined =>
+  level.open ? level : level.parent === undefined ? undefined : nearestOpen(level.parent)
+
+const deadlock = new StoreError({
+  operation: "insert",
+  code: "40P01",
+  detail: "deadlock detected",
+  isRetryable: true
+})
+
+const aborted = new StoreError({
+  operation: "insert",
+  code: "25P02",
+  detail: "current transaction is aborted, commands ignored until end of transaction block",
+  isRetryable: false
+})
+
+const notCommitted = new StoreError({
+  operation: "transaction",
+  detail: "COMMIT rolled back an aborted transaction",
+  isRetryable: false
+})
+
+const ended = new StoreError({
+  operation: "insert",
+  detail: "the transaction has ended",
+  isRetryable: false
+})
+
+// Each store has transactions of its own, as each SqlClient has.
+let serial = 0

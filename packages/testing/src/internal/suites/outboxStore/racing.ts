@@ -1,0 +1,131 @@
+/**
+ * Promises about transactions that write the same tracking ids at the same time.
+ */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import { open } from "./openTransaction.ts"
+import { type DefineTests, idsOf, only } from "./world.ts"
+
+export const racing: DefineTests = (test) => {
+  for (const { ending, expected } of [
+    { ending: "commit", expected: "existing" },
+    { ending: "rollback", expected: "inserted" }
+  ] as const) {
+    test(`a tracking id of an open transaction is waited for: after its ${ending} the answer is ${expected}`, ({
+      claim,
+      moment,
+      row,
+      store
+    }) =>
+      Effect.gen(function* () {
+        const message = row()
+        const [first, second] = [yield* open(store), yield* open(store)]
+        yield* first.run(store.insert([message]))
+        const waiting = yield* Effect.forkChild(
+          second.run(store.insert([row({ trackingId: message.trackingId, payload: message.payload })]))
+        )
+        for (let times = 0; times < 10; times++) yield* moment
+        assert.isUndefined(waiting.pollUnsafe(), "it did not wait")
+        yield* first[ending]
+        assert.strictEqual((yield* only(yield* Fiber.join(waiting))).result, expected)
+        yield* second.commit
+        assert.lengthOf(yield* claim(), 1)
+      })
+    )
+  }
+
+  test("a tracking id of a savepoint that is gone is free, while the transaction around it is open", ({
+    claim,
+    moment,
+    row,
+    store
+  }) =>
+    Effect.gen(function* () {
+      const message = row()
+      const [first, second] = [yield* open(store), yield* open(store)]
+      const insert = store.insert([message])
+      const written = yield* Effect.forkChild(
+        first.run(
+          Effect.ignore(
+            store.transaction(
+              insert.pipe(
+                Effect.andThen(Effect.forEach(Array.from({ length: 10 }), () => moment)),
+                Effect.andThen(Effect.fail("no"))
+              )
+            )
+          )
+        )
+      )
+      yield* moment
+      assert.strictEqual((yield* only(yield* second.run(insert))).result, "inserted")
+      yield* second.commit
+      yield* Fiber.join(written)
+      assert.strictEqual((yield* only(yield* first.run(insert))).result, "existing")
+      yield* first.commit
+      assert.deepStrictEqual(idsOf(yield* claim()), [message.id])
+    })
+  )
+
+  test("a message that is committed is found at once, also where another open transaction has found it", ({
+    enqueue,
+    row,
+    store
+  }) =>
+    Effect.gen(function* () {
+      const message = row()
+      yield* enqueue(message)
+      const [first, second] = [yield* open(store), yield* open(store)]
+      for (const transaction of [first, second]) {
+        const answer = yield* only(yield* transaction.run(store.insert([message])))
+        assert.strictEqual(answer.result, "existing")
+      }
+      yield* first.rollback
+      yield* second.rollback
+    })
+  )
+
+  test("of two transactions that wait for each other one fails, to be tried again", ({ claim, row, store }) =>
+    Effect.gen(function* () {
+      const [a, b] = [row(), row()]
+      const transactions = [yield* open(store), yield* open(store)] as const
+      yield* transactions[0].run(store.insert([a]))
+      yield* transactions[1].run(store.insert([b]))
+      const results = yield* Effect.all(
+        [
+          Effect.result(Effect.tap(transactions[0].run(store.insert([b])), () => transactions[0].commit)),
+          Effect.result(Effect.tap(transactions[1].run(store.insert([a])), () => transactions[1].commit))
+        ],
+        { concurrency: "unbounded" }
+      )
+      const loser = results.findIndex(Result.isFailure)
+      const failure = results[loser]
+      if (failure === undefined || Result.isSuccess(failure)) return assert.fail("neither failed")
+      assert.isTrue(Result.isSuccess(results[1 - loser] ?? failure), "both failed")
+      assert.strictEqual(failure.failure._tag, "StoreError")
+      assert.isTrue(failure.failure._tag === "StoreError" && failure.failure.isRetryable)
+      yield* transactions[loser === 0 ? 0 : 1].rollback
+      const again = yield* store.transaction(store.insert([a, b]))
+      assert.deepStrictEqual(
+        again.map(({ result }) => result),
+        ["existing", "existing"]
+      )
+      assert.deepStrictEqual(idsOf(yield* claim()), idsOf([a, b]))
+    })
+  )
+
+  test("of many that write one tracking id at once, one writes it", ({ claim, row, store }) =>
+    Effect.gen(function* () {
+      const message = row()
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 8 }),
+        () => store.transaction(Effect.flatMap(store.insert([message]), only)),
+        { concurrency: "unbounded" }
+      )
+      const results = answers.map(({ result }) => result).sort()
+      assert.deepStrictEqual(results, [...Array.from({ length: 7 }, () => "existing"), "inserted"])
+      assert.deepStrictEqual(idsOf(yield* claim()), [message.id])
+    })
+  )
+}
