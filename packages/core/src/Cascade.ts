@@ -26,6 +26,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as CascadeEvent from "./CascadeEvent.ts"
 import * as CascadeEvents from "./CascadeEvents.ts"
@@ -36,8 +37,11 @@ import { distinct } from "./internal/cascade/distinct.ts"
 import { sendBatch } from "./internal/cascade/sendBatch.ts"
 import type { StatusReport } from "./DeliveryStatus.ts"
 import type { InvalidMessage } from "./InvalidMessage.ts"
-import type { Message } from "./Message.ts"
+import { own } from "./internal/unknown.ts"
+import * as usable from "./internal/usable.ts"
+import * as Message from "./Message.ts"
 import { lookup, type StatusError, type StatusLookup } from "./StatusLookup.ts"
+import * as TrackingId from "./TrackingId.ts"
 import { Transport } from "./Transport.ts"
 import * as TransportReason from "./TransportReason.ts"
 
@@ -103,8 +107,11 @@ const defaults = {
 
 /** What the client does. */
 export interface CascadeShape {
-  /** Sends a message. A schedule that the provider does not take makes it `NotSent` (`Unencodable`). */
-  readonly send: (message: Message, options?: SendOptions) => Effect.Effect<Delivery>
+  /**
+   * Sends a message. A schedule that the provider does not take makes it `NotSent` (`Unencodable`); so does what breaks
+   * a rule of messages, as a copy with a changed field may (`{ ...message, text }`).
+   */
+  readonly send: (message: Message.Message, options?: SendOptions) => Effect.Effect<Delivery>
   /**
    * Sends messages, in as many requests as it takes, and answers for each in their order.
    *
@@ -112,7 +119,7 @@ export interface CascadeShape {
    * are the same in every field, and else is `NotSent` (`Unencodable`).
    */
   readonly sendAll: (
-    messages: Iterable<Message>,
+    messages: Iterable<Message.Message>,
     options?: SendAllOptions
   ) => Effect.Effect<ReadonlyArray<Delivery>>
   /**
@@ -122,7 +129,7 @@ export interface CascadeShape {
    * what was sent; what was still waiting for its batch is not sent.
    */
   readonly sendStream: <E, R>(
-    messages: Stream.Stream<Message, E, R>,
+    messages: Stream.Stream<Message.Message, E, R>,
     options?: SendStreamOptions
   ) => Stream.Stream<Delivery, E, R>
   /**
@@ -153,7 +160,6 @@ export const make = Effect.fnUntraced(function* (
         if (delivery?._tag !== "Accepted") return []
         return new CascadeEvent.Accepted(
           { ...CascadeEvent.about(envelope, at), messageId: delivery.messageId },
-          // What was sent is sent: no oddity of a transport's answer may cost the others theirs.
           { disableChecks: true }
         )
       })
@@ -169,27 +175,27 @@ export const make = Effect.fnUntraced(function* (
       chunk,
       {
         retry: call?.retry ?? options?.retry ?? defaults.retry,
-        longestWait: Duration.fromInputUnsafe(
-          call?.longestWait ?? options?.longestWait ?? defaults.longestWait
-        ),
+        longestWait: usable.time(call?.longestWait ?? options?.longestWait, defaults.longestWait),
         uncertainty: call?.uncertainty ?? options?.uncertainty ?? defaults.uncertainty
       },
       publishAccepted
     )
 
   const sendTogether = Effect.fnUntraced(function* (
-    all: ReadonlyArray<Message>,
+    all: ReadonlyArray<Message.Message>,
     call: SendAllOptions | undefined,
     concurrency: number
   ): Effect.fn.Return<ReadonlyArray<Delivery>> {
-    const { answer, messages } = distinct(all)
+    const checked: Array<Message.Message | Delivery> = []
+    for (const message of all) checked.push(isMessage(message) ? message : yield* remade(message))
+    const { answer, messages } = distinct(checked)
     const sealed: Array<Envelope.Envelope> = []
     const refused: Array<Delivery> = []
     for (const message of messages) {
       yield* Envelope.seal(message, sealOptions(call)).pipe(
         Effect.match({
           onSuccess: (envelope) => void sealed.push(envelope),
-          onFailure: (error) => void refused.push(unsealable(message, error))
+          onFailure: (error) => void refused.push(unsealable(message.id, error))
         })
       )
     }
@@ -204,16 +210,16 @@ export const make = Effect.fnUntraced(function* (
     headers: call?.headers
   })
   const batchSize = (call: SendAllOptions | undefined) => {
-    const limit = atLeastOne(transport.maxBatchSize)
-    return Math.min(limit, atLeastOne(call?.batchSize ?? options?.batchSize ?? limit))
+    const limit = usable.atLeastOne(transport.maxBatchSize)
+    return Math.min(limit, usable.atLeastOne(call?.batchSize ?? options?.batchSize ?? limit))
   }
   const concurrencyOf = (call: SendAllOptions | undefined) =>
-    atLeastOne(call?.concurrency ?? options?.concurrency ?? defaults.concurrency)
+    usable.atLeastOne(call?.concurrency ?? options?.concurrency ?? defaults.concurrency)
 
   return {
     send: Effect.fn("Cascade.send")(function* (message, call) {
       const [delivery] = yield* sendTogether([message], call, 1)
-      return delivery ?? Deliveries.notAccepted(message.id, unanswered)
+      return delivery ?? Deliveries.notAccepted(idOf(message), unanswered)
     }),
     sendAll: Effect.fn("Cascade.sendAll")(function* (messages, call) {
       const all = [...messages]
@@ -223,8 +229,9 @@ export const make = Effect.fnUntraced(function* (
     sendStream: (messages, call) =>
       Stream.suspend(() => {
         const concurrency = concurrencyOf(call)
+        const within = usable.time(call?.within ?? options?.within, defaults.within)
         return messages.pipe(
-          Stream.groupedWithin(batchSize(call), call?.within ?? options?.within ?? defaults.within),
+          Stream.groupedWithin(batchSize(call), within),
           Stream.mapEffect((batch) => sendTogether(batch, call, 1), { concurrency }),
           Stream.filter(isReadonlyArrayNonEmpty),
           Stream.flattenArray
@@ -268,29 +275,45 @@ export const layerWith = (options: CascadeOptions): Layer.Layer<Cascade, never, 
  *
  * @see CascadeShape.send
  */
-export const send = (message: Message, options?: SendOptions): Effect.Effect<Delivery, never, Cascade> =>
-  Cascade.use((cascade) => cascade.send(message, options))
+export const send = (
+  message: Message.Message,
+  options?: SendOptions
+): Effect.Effect<Delivery, never, Cascade> => Cascade.use((cascade) => cascade.send(message, options))
 
 /** Sends messages and answers for each in their order. @see CascadeShape.sendAll */
 export const sendAll = (
-  messages: Iterable<Message>,
+  messages: Iterable<Message.Message>,
   options?: SendAllOptions
 ): Effect.Effect<ReadonlyArray<Delivery>, never, Cascade> =>
   Cascade.use((cascade) => cascade.sendAll(messages, options))
 
 /** Sends messages as they come and answers for each in their order. @see CascadeShape.sendStream */
 export const sendStream = <E, R>(
-  messages: Stream.Stream<Message, E, R>,
+  messages: Stream.Stream<Message.Message, E, R>,
   options?: SendStreamOptions
 ): Stream.Stream<Delivery, E, R | Cascade> =>
   Stream.unwrap(Cascade.useSync((cascade) => cascade.sendStream(messages, options)))
 
-// Also for what is no number at all.
-const atLeastOne = (value: number): number => (value >= 1 ? Math.floor(value) : 1)
+const isMessage = Schema.is(Message.Message)
 
-const unsealable = (message: Message, error: InvalidMessage): Delivery =>
+/** A message by every rule of messages, of what has only its type, or why it is none. */
+const remade = (value: Message.Message): Effect.Effect<Message.Message | Delivery> =>
+  Effect.match(Message.make(value), {
+    onSuccess: (message) => message,
+    onFailure: (error) => unsealable(idOf(value), error)
+  })
+
+/** The tracking id to answer with for a value that may be none of a message. */
+const idOf = (value: unknown): TrackingId.TrackingId => {
+  const id = own(value, "id")
+  return isTrackingId(id) ? id : TrackingId.of("invalid")
+}
+
+const isTrackingId = Schema.is(TrackingId.TrackingId)
+
+const unsealable = (id: TrackingId.TrackingId, error: InvalidMessage): Delivery =>
   Deliveries.notAccepted(
-    message.id,
+    id,
     new TransportReason.Unencodable({
       problem: error.problems.map(({ path, rule }) => `${path}: expected ${rule}`).join("; ")
     })

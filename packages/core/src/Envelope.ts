@@ -3,13 +3,16 @@
  *
  * It is the only thing that the outbox stores and the only thing that a transport sees. {@link seal} makes one.
  */
+import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as Tracer from "effect/Tracer"
 import * as masked from "./internal/masked.ts"
 import * as mask from "./internal/mask.ts"
+import { kindOf } from "./internal/unknown.ts"
 import { InvalidMessage, Problem } from "./InvalidMessage.ts"
 import * as Message from "./Message.ts"
 
@@ -87,21 +90,27 @@ export interface SealOptions {
 /**
  * Seals a message at the current instant of the `Clock`.
  *
- * Fails with `InvalidMessage` where the schedule would be handed to the provider and lies more than 30 days ahead.
+ * Fails with `InvalidMessage` where the schedule would be handed to the provider and lies more than 30 days ahead. What
+ * only looks like a message, such as a copy with a changed field (`{ ...message, text }`), is made one first, by every
+ * rule of `Message.make`. An option that cannot be used is a problem of the message too, such as `options.headers`.
  */
 export const seal = Effect.fnUntraced(function* (
   message: Message.Message,
   options?: SealOptions
 ): Effect.fn.Return<Envelope, InvalidMessage> {
+  const whole = isMessage(message) ? message : yield* Message.make(message)
+  yield* checkOptions(whole, options)
   const now = yield* DateTime.now
   const schedule = options?.schedule ?? "provider"
-  if (schedule === "provider") yield* checkSchedule(message, now)
-  return at(message, now, {
+  if (schedule === "provider") yield* checkSchedule(whole, now)
+  return at(whole, now, {
     ...options,
     schedule,
     traceparent: options?.traceparent ?? (yield* currentTraceparent)
   })
 })
+
+const isMessage = Schema.is(Message.Message)
 
 /** Seals a message that was created at a known instant: how the outbox brings a stored one back to life. */
 export const at = (message: Message.Message, createdAt: DateTime.Utc, options?: SealOptions): Envelope => {
@@ -147,6 +156,32 @@ export const handedSchedule = (envelope: Envelope, now: DateTime.Utc): DateTime.
   return envelope.schedule === "provider" && scheduled !== undefined && DateTime.isGreaterThan(scheduled, now)
     ? scheduled
     : undefined
+}
+
+const optionRules = {
+  route: { holds: Schema.is(Route), rule: `one of ${Route.literals.join(", ")}` },
+  schedule: { holds: Schema.is(ScheduleHolder), rule: `one of ${ScheduleHolder.literals.join(", ")}` },
+  account: { holds: Schema.is(Schema.NonEmptyString), rule: "a non-empty text" },
+  traceparent: { holds: Schema.is(Schema.String), rule: "a text" },
+  headers: { holds: Schema.is(Schema.Record(Schema.String, Schema.String)), rule: "an object of texts" }
+} satisfies Record<keyof SealOptions, { readonly holds: (value: unknown) => boolean; readonly rule: string }>
+
+const optionNames = Struct.keys(optionRules)
+
+// Headers often come from a request, where a value may be missing whatever their type says.
+const checkOptions = (
+  message: Message.Message,
+  options: SealOptions | undefined
+): Effect.Effect<void, InvalidMessage> => {
+  const problems = optionNames.flatMap((name) => {
+    const value: unknown = options?.[name]
+    const { holds, rule } = optionRules[name]
+    if (value === undefined || holds(value)) return []
+    return new Problem({ path: `options.${name}`, rule, received: kindOf(value) })
+  })
+  return isReadonlyArrayNonEmpty(problems)
+    ? Effect.fail(new InvalidMessage({ id: mask.identifier(message.id), problems }))
+    : Effect.void
 }
 
 const checkSchedule = (message: Message.Message, now: DateTime.Utc): Effect.Effect<void, InvalidMessage> => {

@@ -5,10 +5,13 @@
  */
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Deliveries from "./Delivery.ts"
 import type { Envelope } from "./Envelope.ts"
 import { attempt } from "./internal/attempt.ts"
+import { isObject } from "./internal/unknown.ts"
 import * as PhoneNumber from "./PhoneNumber.ts"
 import type { TransportShape } from "./Transport.ts"
 import * as TransportReason from "./TransportReason.ts"
@@ -21,6 +24,7 @@ export type Mode = "live" | "dryRun" | { readonly allowlist: Iterable<string> }
 
 /**
  * Keeps `transport` to a mode, and says at once in the log which one it is. What is withheld is `NotSent` (`Withheld`).
+ * Something else than a mode, which takes a cast, lets nothing out.
  *
  * @example
  * ```ts
@@ -34,31 +38,46 @@ export const withMode = Effect.fnUntraced(function* (
   transport: TransportShape,
   mode: Mode
 ): Effect.fn.Return<TransportShape> {
+  const announce = (log: Effect.Effect<void>, mode: string, others?: Readonly<Record<string, number>>) =>
+    Effect.annotateLogs(log, { transport: transport.name, mode, ...others })
+
   if (mode === "live") {
-    yield* announce(Effect.logInfo("messages go out to everybody"), { transport: transport.name, mode })
+    yield* announce(Effect.logInfo("messages go out to everybody"), mode)
     return transport
   }
   if (mode === "dryRun") {
-    yield* announce(Effect.logWarning("no message goes out"), { transport: transport.name, mode })
+    yield* announce(Effect.logWarning("no message goes out"), mode)
     return guard(transport, mode, () => false)
   }
-  const listed = [...mode.allowlist]
-  const allowed = new Set(listed.filter(isPhoneNumber))
-  for (const phone of listed.map(PhoneNumber.correct)) if (phone !== undefined) allowed.add(phone)
-  const unusable = listed.filter((phone) => !isPhoneNumber(phone) && PhoneNumber.correct(phone) === undefined)
-  yield* announce(Effect.logWarning("messages go out to listed numbers only"), {
-    transport: transport.name,
-    mode: "allowlist",
+  const list = listOf(mode)
+  if (list === undefined) {
+    yield* announce(Effect.logError("the mode is none, so no message goes out"), "unusable")
+    return guard(transport, "unusable", () => false)
+  }
+  const usable = list.flatMap(numberIn)
+  const allowed = new Set(usable)
+  const unusable = list.length - usable.length
+  yield* announce(Effect.logWarning("messages go out to listed numbers only"), "allowlist", {
     numbers: allowed.size,
-    ...(unusable.length === 0 ? {} : { unusable: unusable.length })
+    ...(unusable === 0 ? {} : { unusable })
   })
   return guard(transport, "allowlist", ({ message }) => allowed.has(message.toPhone))
 })
 
-const isPhoneNumber = Schema.is(PhoneNumber.PhoneNumber)
+const listOf = (mode: unknown): ReadonlyArray<unknown> | undefined => {
+  const list = isObject(mode) ? mode["allowlist"] : undefined
+  return Predicate.isIterable(list)
+    ? Result.getOrUndefined(Result.try((): ReadonlyArray<unknown> => [...list]))
+    : undefined
+}
 
-const announce = (log: Effect.Effect<void>, annotations: Record<string, unknown>): Effect.Effect<void> =>
-  Effect.annotateLogs(log, annotations)
+const numberIn = (listed: unknown): ReadonlyArray<string> => {
+  if (isPhoneNumber(listed)) return [listed]
+  const corrected = typeof listed === "string" ? PhoneNumber.correct(listed) : undefined
+  return corrected === undefined ? [] : [corrected]
+}
+
+const isPhoneNumber = Schema.is(PhoneNumber.PhoneNumber)
 
 const guard = (
   transport: TransportShape,

@@ -29,6 +29,7 @@ import * as request from "./internal/smsbat/request.ts"
 import * as requests from "./internal/smsbat/requests.ts"
 import * as SmsBatOutcome from "./SmsBatOutcome.ts"
 import * as SmsBatWire from "./SmsBatWire.ts"
+import type { RateLimitOptions } from "./RateLimit.ts"
 import { Transport, type TransportShape } from "./Transport.ts"
 import { TransportError } from "./TransportError.ts"
 
@@ -49,6 +50,17 @@ export type {
 
 /** The name of the transport in errors, spans and metrics. */
 export const name = "smsbat"
+
+/**
+ * How fast SMSBAT may be asked to send, for `RateLimit.withRateLimit`: 100 requests a second in the long run, and never
+ * more than 150 in any second, unless the contract says otherwise. It counts requests, not messages, over all of an
+ * account, and answers 429 beyond it.
+ *
+ * The burst here is 50, since what goes at once comes on top of what the rate lets through in the same second.
+ *
+ * See https://help.smsbat.com/api/rate-limits/.
+ */
+export const rateLimit = { limit: 100, window: "1 second", burst: 50 } as const satisfies RateLimitOptions
 
 /**
  * Makes the transport. Fails with `SmsBatConfigError` where an option cannot be used; sends nothing.

@@ -17,7 +17,7 @@ import * as config from "./internal/smsbat/config.ts"
 import * as exchange from "./internal/smsbat/exchange.ts"
 import * as request from "./internal/smsbat/request.ts"
 import * as utf8 from "./internal/smsbat/utf8.ts"
-import { own } from "./internal/unknown.ts"
+import { isObject } from "./internal/unknown.ts"
 import * as SmsBatOutcome from "./SmsBatOutcome.ts"
 import * as SmsBatTransport from "./SmsBatTransport.ts"
 import * as SmsBatWire from "./SmsBatWire.ts"
@@ -59,7 +59,9 @@ export const uploadVariables = Effect.fn("SmsBatVariables.uploadVariables")(func
   yield* Effect.annotateCurrentSpan({ count: variables.length })
   const json = JSON.stringify({ variables: variables.map(({ id, type, value }) => ({ id, type, value })) })
   if (utf8.byteLength(json) > account.maxBodyBytes) {
-    return yield* unencodable(`the variables are more than the ${account.maxBodyBytes} bytes that one request may have`)
+    return yield* unencodable(
+      `the variables are more than the ${account.maxBodyBytes} bytes that one request may have`
+    )
   }
   const exchangeOnce = yield* exchange.make(yield* HttpClient.HttpClient, account)
   yield* exchangeOnce(request.post(account, SmsBatWire.variablesPath, json)).pipe(
@@ -77,9 +79,10 @@ const unencodable = (problem: string) => failed(new TransportReason.Unencodable(
 const problemOf = (variables: unknown): string | undefined => {
   if (!Array.isArray(variables) || variables.length === 0) return "variables is not a list of at least one"
   for (const [index, variable] of variables.entries()) {
-    const value = own(variable, "value")
-    if (!Number.isSafeInteger(own(variable, "id"))) return `variables[${index}].id is not a whole number`
-    if (!types.has(own(variable, "type"))) return `variables[${index}].type is not one of ${[...types].join(", ")}`
+    if (!isObject(variable)) return `variables[${index}] is not an object`
+    const { id, type, value } = variable
+    if (!Number.isSafeInteger(id)) return `variables[${index}].id is not a whole number`
+    if (!types.has(type)) return `variables[${index}].type is not one of ${[...types].join(", ")}`
     if (typeof value !== "string") return `variables[${index}].value is not a string`
     if (!wholeText.test(value)) return `variables[${index}].value is not ${wholeRule}`
   }

@@ -17,6 +17,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { own } from "./internal/unknown.ts"
 import * as SmsSegments from "./SmsSegments.ts"
 
 /**
@@ -74,7 +75,7 @@ export class InvalidTemplateValues extends Schema.TaggedError<InvalidTemplateVal
   template: Schema.optional(Schema.String),
   /** The names the template has and the record has not, or has as `undefined`. */
   missing: Schema.Array(Schema.String),
-  /** The names the record has and the template has not. A key that could name no variable is written `?`. */
+  /** The names the record has and the template has not, the first 20. A key that could name no variable is written `?`. */
   extra: Schema.Array(Schema.String),
   /** The names whose value is neither a string, a bigint nor a finite number. */
   invalid: Schema.Array(Schema.String)
@@ -292,6 +293,9 @@ const scan = (text: string, name: string | undefined): ReadonlyArray<Piece> | In
   return pieces
 }
 
+// A record of any size must not make an error of any size.
+const extraLimit = 20
+
 const untyped = (
   pieces: ReadonlyArray<Piece>,
   name: string | undefined,
@@ -306,6 +310,7 @@ const untyped = (
         const { written, missing, invalid } = fill(pieces, record)
         const extra = ownKeys(record)
           .filter((key) => !variables.includes(key))
+          .slice(0, extraLimit)
           // A key from outside is data: only what could be a variable is repeated in an error.
           .map((key) => (key.length <= 64 && variableName.test(key) ? key : "?"))
         return missing.length + invalid.length + extra.length === 0
@@ -337,7 +342,7 @@ const fill = (pieces: ReadonlyArray<Piece>, record: unknown) => {
       continue
     }
     const name = piece.variable
-    if (!values.has(name)) values.set(name, ownValue(record, name))
+    if (!values.has(name)) values.set(name, own(record, name))
     const value = values.get(name)
     if (isValue(value)) written += value
     else (value === undefined ? missing : invalid).add(name)
@@ -347,11 +352,6 @@ const fill = (pieces: ReadonlyArray<Piece>, record: unknown) => {
 
 const ownKeys = (record: unknown): ReadonlyArray<string> =>
   typeof record === "object" && record !== null ? Object.keys(record) : []
-
-const ownValue = (record: unknown, name: string): unknown =>
-  typeof record === "object" && record !== null && Object.hasOwn(record, name)
-    ? Reflect.get(record, name)
-    : undefined
 
 const isValue = (value: unknown): value is Value =>
   typeof value === "string" || typeof value === "bigint" || Number.isFinite(value)

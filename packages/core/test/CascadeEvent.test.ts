@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Schema } from "effect"
+import { DateTime, Duration, Effect, Result, Schema } from "effect"
 import { inspect } from "node:util"
 import * as CascadeEvent from "../src/CascadeEvent.ts"
 import * as PhoneNumber from "../src/PhoneNumber.ts"
 import * as TransportReason from "../src/TransportReason.ts"
+import { assertSafe, phone, spoilt } from "./support/junk.ts"
+import { variants } from "./support/mutate.ts"
 import { envelope } from "./support/scripted.ts"
 
 const at = DateTime.makeUnsafe("2026-01-25T10:00:00Z")
@@ -74,6 +76,45 @@ describe("CascadeEvent", () => {
     for (const bare of ["380671112233", "+3806711122*3", "+380671*****33", ""])
       assert.isFalse(isMasked(bare), bare)
   })
+
+  it.effect("reads 3,600 broken events, or fails with a SchemaError that shows nothing", () =>
+    Effect.gen(function* () {
+      const texts = yield* Effect.forEach(yield* one, (event) =>
+        Effect.map(Schema.encodeEffect(CascadeEvent.CascadeEventFromJson)(event), (json) =>
+          JSON.stringify(json)
+        )
+      )
+      let read = 0
+      for (const text of variants(
+        texts.map((text) => text.replace("+38067*****33", `+${phone}`)),
+        150,
+        3
+      ).concat(variants(texts, 150, 5))) {
+        const json = Result.try((): unknown => JSON.parse(text))
+        if (Result.isFailure(json)) continue
+        const event = Schema.decodeUnknownResult(CascadeEvent.CascadeEventFromJson)(json.success)
+        if (Result.isFailure(event)) {
+          assertSafe(event.failure)
+          continue
+        }
+        read++
+        assert.isTrue(Schema.is(CascadeEvent.CascadeEvent)(event.success))
+        if ("toPhone" in event.success) assert.include(event.success.toPhone, "*")
+      }
+      assert.isAbove(read, 50)
+    })
+  )
+
+  it.prop(
+    "takes nothing else for an event",
+    [spoilt({ _tag: "StatusChanged", messageId: "1", status: "delivered", at: "2026-01-25T10:00:00.000Z" })],
+    ([json]) => {
+      const event = Schema.decodeUnknownResult(CascadeEvent.CascadeEventFromJson)(json)
+      if (Result.isFailure(event)) return assertSafe(event.failure)
+      assert.isTrue(Schema.is(CascadeEvent.CascadeEvent)(event.success))
+    },
+    { arbitrary: { runs: 2000 } }
+  )
 })
 
 const isMasked = Schema.is(CascadeEvent.MaskedPhone)

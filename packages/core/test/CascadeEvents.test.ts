@@ -53,6 +53,19 @@ describe("CascadeEvents", () => {
     }).pipe(Effect.provide(CascadeEvents.layer()))
   )
 
+  it.effect("holds a bounded number of them whatever its capacity is said to be", () =>
+    Effect.gen(function* () {
+      for (const capacity of [Number.NaN, 0, -1, 0.5, "many", null, {}]) {
+        const service = yield* CascadeEvents.make({ capacity: capacity as never })
+        const slow = yield* service.subscribe
+        yield* service.publishAll(events(2000))
+        const kept = capacity === null ? 1024 : 1
+        assert.strictEqual(yield* service.lost, 2000 - kept)
+        assert.deepStrictEqual(lanes(yield* Stream.runCollect(Stream.take(slow, 1))), [2000 - kept])
+      }
+    })
+  )
+
   it.effect("forgets a subscriber whose scope is closed", () =>
     Effect.gen(function* () {
       const service = yield* CascadeEvents.CascadeEvents

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Equal, Schema, Tracer } from "effect"
+import { Cause, DateTime, Duration, Effect, Equal, Exit, Option, Schema, Tracer } from "effect"
 import { HttpTraceContext } from "effect/http"
 import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
 import * as Envelope from "../src/Envelope.ts"
 import * as Message from "../src/Message.ts"
+import { assertSafe, phone, secret, spoilt } from "./support/junk.ts"
 
 const common = { id: "a", fromName: "Shop", toPhone: "+380671112233" }
 const make = (options?: { readonly ttl?: Duration.Input; readonly scheduledSent?: DateTime.DateTime }) =>
@@ -97,6 +99,45 @@ describe("Envelope.seal", () => {
       yield* TestClock.adjust("1 millis")
       yield* Envelope.seal(at(over))
     })
+  )
+
+  it.effect("makes a message of what only looks like one, by every rule", () =>
+    Effect.gen(function* () {
+      const whole = Message.makeUnsafe({
+        _tag: "Promo",
+        id: "promo-1",
+        fromName: "Shop",
+        toPhone: "+380671112233",
+        text: "canary",
+        ttl: "1 hour"
+      })
+      const copy = yield* Envelope.seal({ ...whole })
+      assert.isTrue(Equal.equals(copy.message, whole))
+      assert.notInclude(inspect(copy, { depth: null }), "canary")
+      const error = yield* Effect.flip(Envelope.seal({ ...whole, text: "" }))
+      assert.deepStrictEqual(
+        error.problems.map(({ path }) => path),
+        ["text"]
+      )
+      // The same object, not another of its kind: no work is done twice.
+      assert.strictEqual((yield* Envelope.seal(whole)).message, whole)
+    })
+  )
+
+  it.effect.prop(
+    "seals whatever it is given, or tells what is wrong with it",
+    [spoilt({ _tag: "Promo", id: "a", fromName: "Shop", toPhone: `+${phone}`, text: secret, ttl: "1 hour" })],
+    ([message]) =>
+      Effect.gen(function* () {
+        const sealed = yield* Effect.exit(Envelope.seal(message as never))
+        if (Exit.isSuccess(sealed)) {
+          assert.isTrue(Schema.is(Message.Message)(sealed.value.message))
+          return
+        }
+        assert.isTrue(Option.isSome(Exit.findErrorOption(sealed)), Cause.pretty(sealed.cause))
+        assertSafe(sealed.cause)
+      }),
+    { arbitrary: { runs: 2000 } }
   )
 
   it.effect("carries the trace of the span around it", () =>

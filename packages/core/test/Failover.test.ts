@@ -5,6 +5,7 @@ import type { Delivery } from "../src/Delivery.ts"
 import * as Failover from "../src/Failover.ts"
 import * as Transport from "../src/Transport.ts"
 import * as TransportReason from "../src/TransportReason.ts"
+import { junk, oneOf, pick, spoilt } from "./support/junk.ts"
 import {
   certaintyOf,
   envelope,
@@ -193,6 +194,38 @@ describe("failover", () => {
     assert.deepInclude(all, { name: "large > small", maxBatchSize: 20 })
     assert.strictEqual(Failover.failover([large], { name: "both" }).name, "both")
   })
+
+  it.effect("stays where it is where the function that decides fails, and answers for the others", () =>
+    Effect.gen(function* () {
+      const first = scripted(({ trackingId }) => (trackingId === "m0" ? "accepted" : "throttled"), {
+        name: "first"
+      })
+      const second = scripted(() => "accepted", { name: "second" })
+      for (const movesOn of [() => assert.fail("no"), () => "yes" as never, () => undefined as never]) {
+        const all = Failover.failover([first, second], { movesOn })
+        assert.deepStrictEqual(
+          (yield* Transport.deliver(all, yield* envelopes(2))).map(({ _tag }) => _tag),
+          ["Accepted", "NotSent"]
+        )
+      }
+      assert.strictEqual(second.calls.length, 0)
+    })
+  )
+
+  it.effect.prop(
+    "works with options that make no sense",
+    [spoilt({ coolDown: "10 seconds" }), oneOf<unknown>(junk, pick<unknown>([5]))],
+    ([options, maxBatchSize]) =>
+      Effect.gen(function* () {
+        const first = scripted(() => "unreachable", { maxBatchSize: maxBatchSize as never })
+        const second = scripted(() => "accepted", { maxBatchSize: 20 })
+        const all = Failover.failover([first, second], Object(options) as never)
+        assert.isTrue(all.maxBatchSize >= 1 && all.maxBatchSize <= 20)
+        const [delivery] = yield* Transport.deliver(all, yield* envelopes(1))
+        assert.strictEqual(delivery?._tag, "Accepted")
+      }).pipe(quiet),
+    { arbitrary: { runs: 2000 } }
+  )
 
   const Line = Schema.Struct({ words: Schema.NonEmptyArray(Word), wholes: Schema.NonEmptyArray(Whole) })
   const Script = Schema.Struct({

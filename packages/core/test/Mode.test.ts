@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { Arbitrary, Effect, Logger } from "effect"
 import type { Delivery } from "../src/Delivery.ts"
 import * as Mode from "../src/Mode.ts"
+import * as PhoneNumber from "../src/PhoneNumber.ts"
 import * as Transport from "../src/Transport.ts"
+import { junk, oneOf, phone, phones, pick } from "./support/junk.ts"
 import { envelope, envelopes, scripted, type Whole } from "./support/scripted.ts"
 
 const ids = (all: ReadonlyArray<{ readonly trackingId: string }>) => all.map(({ trackingId }) => trackingId)
@@ -87,5 +89,45 @@ describe("withMode", () => {
         assert.strictEqual(b?._tag, whole === "unauthorized" ? "NotSent" : "Unknown", whole)
       }
     })
+  )
+
+  it.effect("lets nobody out in what is no mode, and says so", () =>
+    Effect.gen(function* () {
+      for (const mode of ["Live", "", undefined, null, {}, { allowlist: 5 }, { allowlist: null }, []]) {
+        const { inner, lines, outer } = yield* guarded(mode as never)
+        const [delivery] = yield* Transport.deliver(outer, yield* envelopes(1))
+        assert.strictEqual(delivery?._tag, "NotSent")
+        assert.strictEqual(inner.calls.length, 0)
+        assert.include(lines[0], '"level":"ERROR"')
+      }
+    })
+  )
+
+  it.effect.prop(
+    "lets out what is for a number on the list, and nobody else, whatever stands on it",
+    [
+      oneOf<unknown>(
+        junk,
+        Arbitrary.array(oneOf<unknown>(junk, pick<unknown>([...phones, mine, theirs])), {
+          maxLength: 6
+        }).pipe(Arbitrary.map((allowlist) => ({ allowlist })))
+      )
+    ],
+    ([mode]) =>
+      Effect.gen(function* () {
+        const { inner, lines, outer } = yield* guarded(mode as never)
+        const deliveries = yield* Transport.deliver(outer, yield* mixed)
+        const listed: ReadonlyArray<unknown> = Object(mode).allowlist ?? []
+        const numbers = listed.map((one) =>
+          typeof one === "string" ? (PhoneNumber.correct(one) ?? one) : one
+        )
+        assert.deepStrictEqual(
+          deliveries.map(({ _tag }) => _tag === "Accepted"),
+          [theirs, mine, theirs].map((phone) => numbers.includes(phone))
+        )
+        assert.isTrue(inner.calls.flat().every(({ message }) => numbers.includes(message.toPhone)))
+        for (const line of lines) assert.notInclude(line, phone)
+      }),
+    { arbitrary: { runs: 2000 } }
   )
 })

@@ -3,7 +3,9 @@ import { Clock, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import * as RateLimit from "../src/RateLimit.ts"
+import * as SmsBatTransport from "../src/SmsBatTransport.ts"
 import * as Transport from "../src/Transport.ts"
+import { junk, oneOf, pick } from "./support/junk.ts"
 import { envelopes, scripted } from "./support/scripted.ts"
 
 const memory = Effect.provide(RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory)))
@@ -115,5 +117,60 @@ describe("withRateLimit", () => {
         assert.isAtMost((times.at(-1) ?? 0) - start, (Math.max(0, count - burst) * 1000) / limit)
       }).pipe(memory),
     { arbitrary: { runs: 50 } }
+  )
+
+  it.effect("keeps SMSBAT at 100 a second, and never above 150 in any second", () =>
+    Effect.gen(function* () {
+      const { times, transport } = clocked()
+      yield* rush(yield* RateLimit.withRateLimit(transport, SmsBatTransport.rateLimit), 1000)
+      assert.strictEqual(times.length, 1000)
+      const most = times.map((from) => times.filter((at) => at >= from && at < from + 1000).length)
+      assert.isAtMost(Math.max(...most), 150)
+      // Slower than it has to be would be wrong too: 50 at once, then 100 a second.
+      assert.strictEqual(times.at(-1), 9500)
+    }).pipe(memory)
+  )
+
+  it.effect("takes no options for 'no limit', and names those that it cannot use", () =>
+    Effect.gen(function* () {
+      for (const limit of [Number.NaN, 0, -5, 0.5, Number.POSITIVE_INFINITY, "100", undefined]) {
+        const lines: Array<string> = []
+        const logger = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
+        const { times, transport } = clocked()
+        const limited = yield* RateLimit.withRateLimit(transport, {
+          limit: limit as never,
+          key: String(limit)
+        }).pipe(Effect.provide(logger))
+        const start = yield* Clock.currentTimeMillis
+        yield* rush(limited, 3)
+        assert.deepStrictEqual(
+          times.map((at) => at - start),
+          [0, 1000, 2000]
+        )
+        assert.include(lines[0], '"unusable":["limit"]')
+      }
+    }).pipe(memory)
+  )
+
+  const number = oneOf<unknown>(pick<unknown>([1, 2, 7, 1.5, 1e9]), junk)
+  it.effect.prop(
+    "never lets more begin at once than its burst, whatever it is given",
+    [number, number, oneOf<unknown>(pick<unknown>(["1 second", 1, "0 millis", "1 day"]), junk)],
+    ([limit, burst, window]) =>
+      Effect.gen(function* () {
+        const { times, transport } = clocked()
+        const options = { limit, burst, window } as never
+        const limited = yield* Effect.provide(RateLimit.withRateLimit(transport, options), Logger.layer([]))
+        const batch = yield* envelopes(1)
+        const fibers = yield* Effect.forEach(Array.from({ length: 10 }), () =>
+          Effect.forkChild(limited.send(batch), { startImmediately: true })
+        )
+        yield* TestClock.adjust(0)
+        const isCount = (value: unknown) => Number.isFinite(value) && Number(value) >= 1
+        const most = Math.floor(Number(isCount(burst) ? burst : isCount(limit) ? limit : 1))
+        assert.strictEqual(times.length, Math.min(10, most))
+        yield* Fiber.interruptAll(fibers)
+      }).pipe(memory),
+    { arbitrary: { runs: 2000 } }
   )
 })

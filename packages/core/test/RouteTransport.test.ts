@@ -3,6 +3,7 @@ import { Effect, Logger, Schema } from "effect"
 import type { Delivery } from "../src/Delivery.ts"
 import * as RouteTransport from "../src/RouteTransport.ts"
 import * as Transport from "../src/Transport.ts"
+import { junk, spoilt } from "./support/junk.ts"
 import { certaintyOf, envelope, envelopes, scripted, type Scripted, Whole, Word } from "./support/scripted.ts"
 
 const ids = (all: ReadonlyArray<{ readonly trackingId: string }>) => all.map(({ trackingId }) => trackingId)
@@ -64,6 +65,26 @@ describe("route", () => {
       )
       assert.deepStrictEqual(small.calls.map(ids), [["m0", "m1"], ["m2", "m3"], ["m4"]])
     })
+  )
+
+  it.effect.prop(
+    "answers for each, whatever is chosen and with whatever options",
+    [spoilt({ maxBatchSize: 2, concurrency: 2 }), junk],
+    ([options, chosen]) =>
+      Effect.gen(function* () {
+        const good = scripted(() => "accepted")
+        const all = RouteTransport.route(
+          ({ trackingId }) => (trackingId === "m1" ? (chosen as never) : good),
+          Object(options) as never
+        )
+        assert.isAtLeast(all.maxBatchSize, 1)
+        const deliveries = yield* Transport.deliver(all, yield* envelopes(3))
+        assert.deepStrictEqual(
+          deliveries.map(({ _tag }) => _tag),
+          ["Accepted", chosen === null || chosen === undefined ? "NotSent" : "Unknown", "Accepted"]
+        )
+      }).pipe(quiet),
+    { arbitrary: { runs: 2000 } }
   )
 
   const Line = Schema.Struct({

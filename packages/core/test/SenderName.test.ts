@@ -46,12 +46,17 @@ describe("SenderName", () => {
     }
   })
 
+  it("takes no half of a surrogate pair", () => {
+    for (const half of ["\ud83d", "\ude00", "A\ud83d", "\ude00\ud83d"]) assert.isFalse(is(half))
+    assert.isTrue(is("A😀"))
+  })
+
   it("takes strings only", () => {
     for (const value of [1, null, undefined, ["A"], { toString: () => "A" }]) assert.isFalse(is(value))
   })
 
   it.prop("says of every text what its rule says in words", [Schema.String], ([text]) => {
-    const holds = text.length > 0 && text === text.trim() && !/[\p{Cc}\u2028\u2029]/u.test(text)
+    const holds = text.length > 0 && text === text.trim() && !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text)
     assert.strictEqual(is(text), holds)
   })
 })

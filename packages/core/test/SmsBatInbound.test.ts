@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, DateTime, Deferred, Effect, Redacted, Result, Schema } from "effect"
+import { Arbitrary, DateTime, Deferred, Effect, Exit, Option, Redacted, Result, Schema } from "effect"
 import { inspect } from "node:util"
 import * as SmsBatInbound from "../src/SmsBatInbound.ts"
+import { SmsBatConfigError } from "../src/SmsBatTransport.ts"
+import { assertSafe, oneOf, pick, secret as canary, spoilt } from "./support/junk.ts"
 import { variants } from "./support/mutate.ts"
 import { caller, inboundPage, post } from "./support/status.ts"
 
@@ -150,5 +152,34 @@ describe("route", () => {
       assert.include(reply.body, "phoneNumber")
       assert.notInclude(reply.body, "0936670003")
     })
+  )
+})
+
+/** What only a cast makes an option. */
+type Hostile = SmsBatInbound.SmsBatInboundOptions<never, never>
+
+describe("the options of a route", () => {
+  const paths = pick<unknown>(["/hooks", "/", "a", 5, Symbol("s"), null])
+  const secrets = pick<unknown>([
+    undefined,
+    null,
+    "k3mJ8cV0w1ZxQ7rT5yB2nA",
+    Redacted.make("k3mJ8cV0w1ZxQ7rT5yB2nA"),
+    Redacted.make(5),
+    Redacted.make(canary)
+  ])
+
+  it.effect.prop(
+    "make a route or a SmsBatConfigError",
+    [oneOf<unknown>(spoilt({ ...SmsBatInbound.defaults }), Arbitrary.Constant({})), paths, secrets],
+    ([options, path, secret]) =>
+      Effect.gen(function* () {
+        const given = { ...Object(options), path, secret, onMessage: () => Effect.void } as Hostile
+        const exit = yield* Effect.exit(Effect.scoped(caller(SmsBatInbound.route(given))))
+        if (Exit.isSuccess(exit)) return assert.include(["/hooks", "/"], path)
+        assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(exit)), SmsBatConfigError)
+        assertSafe(exit.cause)
+      }),
+    { arbitrary: { runs: 2000 } }
   )
 })

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Equal, Result } from "effect"
+import { Arbitrary, DateTime, Duration, Equal, Result } from "effect"
 import { HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { inspect } from "node:util"
 import * as SmsBatOutcome from "../src/SmsBatOutcome.ts"
 import * as TransportReason from "../src/TransportReason.ts"
+import { assertSafe, oneOf, pick, secret, spoilt } from "./support/junk.ts"
 import { variants } from "./support/mutate.ts"
 
 const at = DateTime.makeUnsafe("2026-01-25T10:00:00Z")
@@ -390,6 +391,44 @@ describe("fromClientError", () => {
       same(SmsBatOutcome.fromClientError(error), new TransportReason.ConnectionLost({}))
     }
   })
+
+  const later = Arbitrary.all({
+    code: pick([
+      "ECONNRESET",
+      "EPIPE",
+      "ECONNREFUSED",
+      "EHOSTUNREACH",
+      "ETIMEDOUT",
+      "UND_ERR_SOCKET",
+      "EPROTO"
+    ]),
+    syscall: pick(["read", "write", "shutdown"]),
+    message: pick(["socket hang up", "other side closed", "fetch failed", secret])
+  })
+  const client = oneOf<unknown>(
+    spoilt({ code: "ECONNRESET", syscall: "read", message: secret }, [
+      "code",
+      "message",
+      "cause",
+      "errors",
+      "reason"
+    ]),
+    later,
+    later.pipe(Arbitrary.map((cause) => ({ message: "fetch failed", cause }))),
+    Arbitrary.array(later, { maxLength: 3 }).pipe(Arbitrary.map((errors) => ({ errors })))
+  )
+  it.prop(
+    "claims of no error that comes after the connection that nothing was sent",
+    [client],
+    ([error]) => {
+      for (const given of [error, failed(error)]) {
+        const reason = SmsBatOutcome.fromClientError(given)
+        assert.strictEqual(reason.certainty, "Unknown")
+        assertSafe(reason)
+      }
+    },
+    { arbitrary: { runs: 4000 } }
+  )
 
   it("keeps nothing of the request or of the error's words", () => {
     for (const code of ["ECONNREFUSED", "ECONNRESET", "CERT_HAS_EXPIRED"]) {

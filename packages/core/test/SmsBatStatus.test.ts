@@ -1,10 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, DateTime, Effect, Exit, Layer, Redacted, Result, Tracer } from "effect"
-import { FetchHttpClient } from "effect/http"
+import {
+  Arbitrary,
+  ConfigProvider,
+  DateTime,
+  Effect,
+  Exit,
+  Layer,
+  Option,
+  Redacted,
+  Result,
+  Schema,
+  Tracer
+} from "effect"
+import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
 import { inspect } from "node:util"
 import * as SmsBatStatus from "../src/SmsBatStatus.ts"
 import * as StatusLookup from "../src/StatusLookup.ts"
 import { clients } from "./support/clients.ts"
+import { assertSafe, junk, oneOf, pick } from "./support/junk.ts"
 import { variants } from "./support/mutate.ts"
 import * as RawServer from "./support/RawServer.ts"
 import { keys, options, secrets } from "./support/smsbat.ts"
@@ -246,6 +259,33 @@ describe("lookup", () => {
       const error = yield* Effect.flip(ask(server.url, uuid, { maxRetryAfter: "1 minute" }))
       assert.strictEqual(error.retryAfter?.toString(), "60000 millis")
     }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+
+  it.effect.prop(
+    "asks for any id in one segment of the path, or asks nobody",
+    [oneOf(junk, Arbitrary.schema(Schema.String), pick(variants([uuid, "a/../b", "..%2f?#"], 300, 13)))],
+    ([messageId]) =>
+      Effect.gen(function* () {
+        const asked: Array<string> = []
+        const client = HttpClient.make((request, url) =>
+          Effect.sync(() => {
+            asked.push(url.pathname + url.search + url.hash)
+            return HttpClientResponse.fromWeb(request, new Response("{}"))
+          })
+        )
+        const exit = yield* Effect.exit(ask("https://x.example/base", messageId as never)).pipe(
+          Effect.provideService(HttpClient.HttpClient, client)
+        )
+        const error = Option.getOrThrow(Exit.findErrorOption(exit))
+        assert.instanceOf(error, StatusLookup.StatusError)
+        assertSafe(error)
+        if (error.reason._tag === "Unencodable") return assert.isEmpty(asked)
+        assert.strictEqual(error.reason._tag, "UnreadableReply")
+        const [path = ""] = asked
+        assert.match(path, /^\/base\/bat\/message\/[^/?#\\]+$/u)
+        assert.strictEqual(decodeURIComponent(path.slice("/base/bat/message/".length)), messageId)
+      }),
+    { arbitrary: { runs: 2000 } }
   )
 
   it.effect("refuses options that cannot be used", () =>

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Arbitrary, Cause, Effect, Exit, Option } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import { inspect } from "node:util"
 import * as SmsBatVariables from "../src/SmsBatVariables.ts"
 import { clients } from "./support/clients.ts"
+import { assertSafe, junk, oneOf, secret, spoilt } from "./support/junk.ts"
+import { variants } from "./support/mutate.ts"
 import * as RawServer from "./support/RawServer.ts"
 import { options, secrets } from "./support/smsbat.ts"
 
@@ -66,16 +69,78 @@ describe("uploadVariables", () => {
     Effect.gen(function* () {
       const server = yield* RawServer.answering(() => RawServer.response(200))
       const good = { id: 1, type: "name", value: secrets.text } as const
-      const bad = [{ id: 1.5 }, { id: Number.NaN }, { type: "other" as never }, { value: 7 as never }]
+      const bad = [
+        { id: 1.5 },
+        { id: Number.NaN },
+        { type: "other" as never },
+        { value: 7 as never },
+        { value: `${secrets.text}\ud83d` }
+      ]
       for (const part of bad) {
         const error = yield* Effect.flip(upload(server.url, [good, { ...good, ...part }]))
         assert.strictEqual(error._tag === "TransportError" && error.reason._tag, "Unencodable")
         assert.include(error.message, `variables[1].${Object.keys(part)[0]}`)
         assert.notInclude(error.message, secrets.text)
       }
+      const none = yield* Effect.flip(upload(server.url, [] as never))
+      assert.include(none.message, "at least one")
       const error = yield* Effect.flip(upload(server.url, [good], { maxBodyBytes: 50 }))
       assert.include(error.message, "50 bytes")
       assert.strictEqual(server.connections(), 0)
     }).pipe(Effect.provide(clients.undici))
+  )
+
+  const answering = (status: number, body: string, seen: Array<unknown> = []) =>
+    Effect.provideService(
+      HttpClient.HttpClient,
+      HttpClient.make((request) =>
+        Effect.sync(() => {
+          const { body: sent } = request
+          seen.push(sent._tag === "Uint8Array" ? JSON.parse(new TextDecoder().decode(sent.body)) : undefined)
+          return HttpClientResponse.fromWeb(request, new Response(body, { status }))
+        })
+      )
+    )
+
+  /** A typed error that shows nothing, or nothing at all. */
+  const assertTyped = (exit: Exit.Exit<void, unknown>): void => {
+    if (Exit.isSuccess(exit)) return
+    assert.isTrue(Option.isSome(Exit.findErrorOption(exit)), Cause.pretty(exit.cause))
+    assertSafe(exit.cause)
+  }
+
+  const variable = spoilt({ id: 1, type: "name", value: secret })
+  it.effect.prop(
+    "uploads what is a list of variables, and tells what is wrong with anything else",
+    [oneOf<unknown>(junk, Arbitrary.array(variable, { maxLength: 3 }))],
+    ([variables]) =>
+      Effect.gen(function* () {
+        const seen: Array<unknown> = []
+        const exit = yield* Effect.exit(upload("https://x.example", variables as never)).pipe(
+          answering(200, "", seen)
+        )
+        assertTyped(exit)
+        assert.strictEqual(seen.length, Exit.isSuccess(exit) ? 1 : 0)
+      }),
+    { arbitrary: { runs: 2000 } }
+  )
+
+  it.effect("has a reason for 3,000 broken answers, and repeats none of them", () =>
+    Effect.gen(function* () {
+      const seeds = [
+        `{"error":{"code":"INVALID","message":"${secret} +380671112233","field":"value"}}`,
+        `{"errors":{"variables[0].value":["${secret}"]}}`,
+        `<html>${secret}</html>`
+      ]
+      const statuses = [200, 204, 400, 401, 404, 409, 413, 422, 429, 500, 503]
+      for (const [index, body] of variants(seeds, 1000, 9).entries()) {
+        const status = statuses[index % statuses.length] ?? 400
+        const exit = yield* Effect.exit(
+          upload("https://x.example", [{ id: 1, type: "name", value: secret }])
+        ).pipe(answering(status, status === 204 ? (null as never) : body))
+        assertTyped(exit)
+        assert.strictEqual(Exit.isSuccess(exit), status < 300)
+      }
+    })
   )
 })

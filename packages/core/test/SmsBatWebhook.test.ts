@@ -332,6 +332,7 @@ describe("route", () => {
         [{ bodyLimit: 0 }, "bodyLimit"],
         [{ queueSize: 1.5 }, "queueSize"],
         [{ concurrency: Number.NaN }, "concurrency"],
+        [{ concurrency: 1001 }, "concurrency"],
         [{ bodyTimeout: "Infinity" }, "bodyTimeout"],
         [{ grace: Infinity }, "grace"],
         [{ confirmWithin: Infinity }, "confirmWithin"]

@@ -196,7 +196,7 @@ describe("SmsSegments.count", () => {
       }
     })
 
-    const runs = { arbitrary: { runs: 1000 } }
+    const runs = { arbitrary: { runs: 2000 } }
     it.prop(
       "agree on GSM-7 texts",
       [mixture(gsmCharacters)],

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Schema } from "effect"
+import { Arbitrary, Effect, Exit, Option, Schema } from "effect"
 import { inspect } from "node:util"
 import * as SmsSegments from "../src/SmsSegments.ts"
 import * as Template from "../src/Template.ts"
+import { assertSafe, oneOf, phone, pick, secret, spoilt } from "./support/junk.ts"
 
 const thrownBy = (run: () => unknown): unknown => {
   try {
@@ -305,6 +306,66 @@ describe("Template.renderUnknown", () => {
       assert.strictEqual(reads, 0)
       assert.strictEqual(yield* program, "1 1")
       assert.strictEqual(reads, 1)
+    })
+  )
+})
+
+describe("whatever comes in", () => {
+  const runs = { arbitrary: { runs: 2000 } }
+  const texts = oneOf(
+    Arbitrary.schema(Schema.String),
+    Arbitrary.array(pick(["{", "}", secret, "{a}", "{__proto__}", "\ud800", "\0", "{a"]), {
+      maxLength: 8
+    }).pipe(Arbitrary.map((parts) => parts.join("")))
+  )
+
+  it.effect.prop(
+    "parse gives a template or an InvalidTemplate that quotes nothing",
+    [texts],
+    ([text]) =>
+      Effect.gen(function* () {
+        const parsed = yield* Effect.exit(Template.parse(text))
+        if (Exit.isSuccess(parsed)) return
+        const error = Option.getOrThrow(Exit.findErrorOption(parsed))
+        assert.instanceOf(error, Template.InvalidTemplate)
+        assert.isBelow(error.position, text.length)
+        assertSafe(error)
+      }),
+    runs
+  )
+
+  it.effect.prop(
+    "renderUnknown gives a text or an InvalidTemplateValues that shows no value",
+    [spoilt({ a: secret, b: 1 }, ["a", "b", "c", "__proto__", "toString", phone])],
+    ([record]) =>
+      Effect.gen(function* () {
+        const template = yield* Template.parse("{a}-{b}-{a}")
+        const rendered = yield* Effect.exit(template.renderUnknown(record))
+        const { a, b, ...others } = Object(record)
+        const fits = [a, b].every(
+          (value) => typeof value === "string" || typeof value === "bigint" || Number.isFinite(value)
+        )
+        if (Exit.isSuccess(rendered)) {
+          assert.isTrue(fits)
+          assert.strictEqual(rendered.value, `${a}-${b}-${a}`)
+          assert.isEmpty(typeof record === "string" ? [] : Object.keys(others))
+          return
+        }
+        const error = Option.getOrThrow(Exit.findErrorOption(rendered))
+        assert.instanceOf(error, Template.InvalidTemplateValues)
+        assert.isTrue(!fits || Object.keys(others).length > 0)
+        assertSafe(error)
+      }),
+    runs
+  )
+
+  it.effect("no error grows with the record", () =>
+    Effect.gen(function* () {
+      const template = yield* Template.parse("{a}")
+      const many = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`k${n}`, n]))
+      const error = yield* Effect.flip(template.renderUnknown(many))
+      assert.strictEqual(error.extra.length, 20)
+      assert.deepStrictEqual(error.missing, ["a"])
     })
   )
 })

@@ -206,9 +206,11 @@ export const make: Effect.Effect<OutboxAdminShape, never, OutboxAdminStore> = Ef
         return yield* new InvalidName({ what: "cursor", rule: "the `next` of a page" })
       }
       const size = clamp(limit ?? listLimits.usual, listLimits.most)
-      const rows = yield* store.list({ state, filter, limit: size, after })
-      const next = rows.length < size ? undefined : rows.at(-1)?.cursor
-      return { messages: rows.map(MessageHistory.ofParked), ...(next === undefined ? {} : { next }) }
+      // One more than is shown, which tells whether there is another page.
+      const rows = yield* store.list({ state, filter, limit: size + 1, after })
+      const shown = rows.slice(0, size)
+      const next = rows.length > size ? shown.at(-1)?.cursor : undefined
+      return { messages: shown.map(MessageHistory.ofParked), ...(next === undefined ? {} : { next }) }
     }),
 
     read: Effect.fn("OutboxAdmin.read")(function* (account, trackingId) {

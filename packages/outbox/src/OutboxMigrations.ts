@@ -66,14 +66,19 @@ export const run = Effect.fn("OutboxMigrations.run")(function* (
   const schema = yield* schemaOf(options)
   return yield* Effect.gen(function* () {
     if (missing(yield* applied(client, schema)).length === 0) return []
-    return yield* client.withTransaction(
-      Effect.gen(function* () {
-        // One process at a time; whoever waited finds nothing to do.
-        yield* client`SELECT pg_advisory_xact_lock(hashtext(${`cascade:${schema}`}))`
-        const required = missing(yield* applied(client, schema))
-        for (const migration of required) yield* execute(client, Migration.complete(migration, schema))
-        return required.map(Migration.fullName)
-      })
+    return yield* (
+      client
+        .withTransaction(
+          Effect.gen(function* () {
+            // One process at a time; whoever waited finds nothing to do.
+            yield* client`SELECT pg_advisory_xact_lock(hashtext(${`cascade:${schema}`}))`
+            const required = missing(yield* applied(client, schema))
+            for (const migration of required) yield* execute(client, Migration.complete(migration, schema))
+            return required.map(Migration.fullName)
+          })
+        )
+        // Whatever the database's default is: having waited, it has to see what others did meanwhile.
+        .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
     )
   }).pipe(asStoreError("migrate"))
 })
@@ -159,13 +164,13 @@ const applied = Effect.fnUntraced(function* (
   client: SqlClient.SqlClient,
   schema: string
 ): Effect.fn.Return<ReadonlyArray<string>, SqlError.SqlError> {
-  const table = Migration.table(schema, "migration")
-  const [found] = yield* client<{
-    readonly found: boolean
-  }>`SELECT to_regclass(${table}) IS NOT NULL AS found`
-  if (found?.found !== true) return []
+  // Not `to_regclass`: its answer may come from what this session looked up before it waited for another.
+  const found = yield* client`
+    SELECT FROM pg_catalog.pg_class
+    WHERE relname = 'migration' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ${schema})`
+  if (found.length === 0) return []
   const rows = yield* client<{ readonly id: number; readonly name: string }>`
-    SELECT migration_id AS id, name FROM ${client.literal(table)} ORDER BY migration_id`
+    SELECT migration_id AS id, name FROM ${client.literal(Migration.table(schema, "migration"))} ORDER BY migration_id`
   return rows.map(Migration.fullName)
 })
 

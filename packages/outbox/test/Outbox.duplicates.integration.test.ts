@@ -119,12 +119,17 @@ onDatabase("a tracking id that comes again", (test) => {
   test("of another account it is another message", () =>
     Effect.gen(function* () {
       const outbox = yield* Outbox
-      yield* outbox.transaction(outbox.enqueue(transaction("a")))
-      const other = yield* outbox.transaction(
-        outbox.enqueue(transaction("a", { text: "other" }), { account: "tenant-1" })
+      const accounts = ["default", "tenant-1", "tenant-2"]
+      const enqueue = (account: string) =>
+        outbox.transaction(outbox.enqueue(transaction("a", { text: `of ${account}` }), { account }))
+      const first = yield* Effect.forEach(accounts, enqueue)
+      assert.isTrue(first.every(({ _tag }) => _tag === "Enqueued"))
+      const again = yield* Effect.forEach(accounts, enqueue)
+      assert.deepStrictEqual(
+        again,
+        first.map(({ id }) => ({ _tag: "AlreadyEnqueued", id, trackingId: "a" }))
       )
-      assert.strictEqual(other._tag, "Enqueued")
-      assert.deepStrictEqual(yield* counts, { ...one, message: 2, work: 2 })
+      assert.deepStrictEqual(yield* counts, { ...one, message: 3, work: 3 })
     }))
 
   test("counts as the same once its text has been scrubbed", () =>

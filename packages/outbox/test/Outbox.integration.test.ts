@@ -1,9 +1,12 @@
+import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import { type EnqueueOptions, Outbox } from "@effect-cascade/outbox/Outbox"
+import { OutboxStore } from "@effect-cascade/outbox/OutboxStore"
 import { assert } from "@effect/vitest"
 import { DateTime, Deferred, Effect, Exit, Fiber, Latch, Result, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
-import { connect, onDatabase } from "./support/database.ts"
+import { connect, onDatabase, outboxOn } from "./support/database.ts"
 import { flashCall, ids, promo, survey, transaction } from "./support/messages.ts"
+import { listening } from "./support/relay.ts"
 import { counts, workOf } from "./support/rows.ts"
 
 const placeOrder = (id: number) =>
@@ -234,6 +237,27 @@ onDatabase("enqueue", (test) => {
       )
       assert.strictEqual(tooFar._tag, "InvalidMessage")
       assert.deepStrictEqual(yield* counts, nothing)
+    }))
+
+  test("tells of what it has written, and of nothing that was there before", () =>
+    Effect.gen(function* () {
+      const heard = yield* listening
+      const store = yield* OutboxStore
+      const outbox = yield* outboxOn(store).pipe(
+        Effect.provideService(CascadeEvents.CascadeEvents, heard.events)
+      )
+      yield* outbox.transaction(outbox.enqueueAll([transaction("a"), transaction("a"), promo("b")]))
+      yield* outbox.transaction(outbox.enqueueAll([transaction("a"), promo("c")], { account: "default" }))
+      yield* heard.heard("Enqueued", 3)
+      assert.deepStrictEqual(heard.told(), ["Enqueued a", "Enqueued b", "Enqueued c"])
+      const [first] = heard.all
+      assert.deepInclude(first, {
+        _tag: "Enqueued",
+        trackingId: "a",
+        messageType: "transaction",
+        account: "default",
+        toPhone: "+38067*****33"
+      })
     }))
 
   test("keeps the trace of the span that enqueued", () =>

@@ -1,10 +1,11 @@
 import * as Message from "@effect-cascade/core/Message"
+import * as Reason from "@effect-cascade/core/TransportReason"
 import { Outbox } from "@effect-cascade/outbox/Outbox"
 import { StoreError } from "@effect-cascade/outbox/OutboxError"
 import * as Relay from "@effect-cascade/outbox/Relay"
 import { OutboxStore } from "@effect-cascade/outbox/OutboxStore"
 import { assert } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Schedule, String } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Schedule, String } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { inspect } from "node:util"
 import { anotherStore, connect, onDatabase, outboxOn } from "./support/database.ts"
@@ -102,20 +103,28 @@ onDatabase("a transaction whose connection is lost", (test) => {
 })
 
 onDatabase("a client with name transforms", (test) => {
-  const transforms = { transformQueryNames: String.camelToSnake, transformResultNames: String.snakeToCamel }
-  for (const transformJson of [undefined, true, false]) {
-    test(`keeps every key as it was (transformJson: ${transformJson ?? "by default"})`, () =>
+  const usual = { transformQueryNames: String.camelToSnake, transformResultNames: String.snakeToCamel }
+  const odd = { transformQueryNames: String.snakeToCamel, transformResultNames: String.camelToSnake }
+  const clients = [
+    ["usual, of JSON too by default", usual],
+    ["usual, of JSON too", { ...usual, transformJson: true }],
+    ["usual, but not of JSON", { ...usual, transformJson: false }],
+    // Under these the outbox's own names would not survive.
+    ["odd", odd]
+  ] as const
+  for (const [name, transforms] of clients) {
+    test(`keeps every name as it was (${name})`, () =>
       Effect.gen(function* () {
-        const { client, store } = yield* anotherStore({ client: { ...transforms, transformJson } })
+        const { client, store } = yield* anotherStore({ client: transforms })
         const outbox = yield* outboxOn(store)
         const message = survey("s")
         const headers = { camelKey: "1", snake_key: "2" }
         const [first, again] = yield* outbox.transaction(
           Effect.gen(function* () {
             // The transforms are on for everybody else.
-            const [order] = yield* client<{ readonly orderId: number }>`
-              INSERT INTO shop_order (id, phone) VALUES (1, '+380671112233') RETURNING id AS order_id`
-            assert.strictEqual(order?.orderId, 1)
+            const [order] = yield* client`
+              INSERT INTO shop_order (id, phone) VALUES (1, '+380671112233') RETURNING id AS order_id, id AS "orderId"`
+            assert.deepStrictEqual(order, transforms === odd ? { order_id: 1 } : { orderId: 1 })
             return yield* outbox.enqueueAll([message, message], { headers })
           })
         )
@@ -130,6 +139,13 @@ onDatabase("a client with name transforms", (test) => {
         const [envelope] = sent.batches.flat()
         assert.deepStrictEqual(envelope?.headers, headers)
         assert.deepStrictEqual(envelope && Message.encode(envelope.message), Message.encode(message))
+
+        const reason = new Reason.Throttled({ status: 429, retryAfter: Duration.seconds(9) })
+        yield* store.pauseLanes({ lanes: ["default/low"], duration: Duration.hours(1), reason, trips: 1 })
+        assert.deepStrictEqual(
+          (yield* store.lanes).map(({ reason }) => reason),
+          [reason]
+        )
       }))
   }
 })

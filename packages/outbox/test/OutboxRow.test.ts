@@ -91,7 +91,9 @@ describe("payload", () => {
     ([plain, at]) => {
       const envelope = envelopeOf(plain)
       const reversed =
-        plain.headers === undefined ? undefined : Object.fromEntries(Object.entries(plain.headers).toReversed())
+        plain.headers === undefined
+          ? undefined
+          : Object.fromEntries(Object.entries(plain.headers).toReversed())
       const again = Envelope.at(messageOf(plain), DateTime.makeUnsafe(at), {
         ...plain,
         headers: reversed,

@@ -112,8 +112,7 @@ onDatabase("claim", (test) => {
         FROM cascade.message WHERE message.id = work.message_id`
       assert.deepStrictEqual(idsOf(yield* claim(store, 3)), ["a", "b", "c"])
       assert.deepStrictEqual(idsOf(yield* claim(store, 3)), ["d"])
-    })
-  )
+    }))
 
   test("two stores at once never share a row", () =>
     Effect.gen(function* () {

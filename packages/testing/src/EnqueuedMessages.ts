@@ -121,7 +121,8 @@ const decode = (fields: EnqueuedMessageFields, payload: string | null): Envelope
         lapses: 0,
         lapsed: false,
         ageMillis: 0,
-        remainingMillis: deadline === undefined ? null : deadline.epochMilliseconds - createdAt.epochMilliseconds,
+        remainingMillis:
+          deadline === undefined ? null : deadline.epochMilliseconds - createdAt.epochMilliseconds,
         traceparent: fields.traceparent ?? null
       },
       createdAt
@@ -156,7 +157,10 @@ export const layerPg = (
       const client = yield* PgClient
       const schema = options?.schema ?? OutboxMigrations.defaultSchema
       if (!/^[a-z_][a-z0-9_]{0,39}$/u.test(schema)) {
-        return yield* new InvalidName({ what: "schema name", rule: "1 to 40 characters of a-z 0-9 _, the first no digit" })
+        return yield* new InvalidName({
+          what: "schema name",
+          rule: "1 to 40 characters of a-z 0-9 _, the first no digit"
+        })
       }
       const read = readEnqueued(client.withoutTransforms(), schema)
       return { all: Effect.map(read, (rows) => rows.map(({ payload, ...fields }) => make(fields, payload))) }

@@ -164,14 +164,8 @@ export const make = Effect.fnUntraced(function* (
         made = toxicsVersion
         return current
       },
-      onReceived: (direction, bytes) => {
-        counts.count(direction, "received", bytes)
-        changes.changed()
-      },
-      onPassed: (direction, bytes) => {
-        counts.count(direction, "passed", bytes)
-        changes.changed()
-      }
+      onReceived: (direction, bytes) => counts.count(direction, "received", bytes),
+      onPassed: (direction, bytes) => counts.count(direction, "passed", bytes)
     }
   }
 

@@ -68,8 +68,7 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
           atNow((now) => Lanes.pause(state, pause, now)),
           nudge
         ),
-      probeLane: (lane, window) =>
-        atNow((now) => Lanes.probe(state, lane, Duration.toMillis(window), now)),
+      probeLane: (lane, window) => atNow((now) => Lanes.probe(state, lane, Duration.toMillis(window), now)),
       reopenLanes: (lanes) =>
         Effect.tap(
           atNow((now) => Lanes.reopen(state, lanes, now)),
@@ -91,7 +90,8 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
       ),
       nextChange: atNow((now) => {
         const next = Math.min(...changes(state, now))
-        return next === Infinity ? undefined : DateTime.makeUnsafe(next)
+        // An instant has whole milliseconds; one that was before the change would change nothing.
+        return next === Infinity ? undefined : DateTime.makeUnsafe(Math.ceil(next))
       })
     }
     return { store, memory }
@@ -145,8 +145,12 @@ const shown = (message: State.MessageRow, now: number): Enqueued.EnqueuedMessage
       deadline: deadline === undefined ? undefined : DateTime.makeUnsafe(deadline),
       dueAt: work === undefined ? undefined : DateTime.makeUnsafe(work.dueAt),
       traceparent: row.traceparent,
-      outcomes: outcomes.map(({ at, relay, ...outcome }) => ({
-        ...outcome,
+      outcomes: outcomes.map(({ at, attempt, kind, lease, providerMessageId, reason, relay }) => ({
+        lease,
+        kind,
+        attempt,
+        reason,
+        providerMessageId,
         by: relay,
         at: DateTime.makeUnsafe(at)
       }))

@@ -27,6 +27,9 @@ const refuses = (json: object, path: string, received?: string, fix?: string): v
   assert.strictEqual(problems[0]?.fix, fix)
 }
 
+const cutAt = (position: number): string =>
+  `a character is cut through at position ${position}; cut texts between characters`
+
 describe("the rules of a message", () => {
   it("id", () => {
     for (const id of ["a", "a".repeat(254), TrackingId.of("order", "1/2")]) accepts({ ...transaction, id })
@@ -54,6 +57,7 @@ describe("the rules of a message", () => {
     refuses({ ...transaction, fromName: " Shop" }, "fromName", '" Shop"', "remove the blanks at its ends")
     refuses({ ...transaction, fromName: "Sh\u0007op" }, "fromName", String.raw`"Sh\u0007op"`)
     refuses({ ...transaction, fromName: ["Shop"] }, "fromName", "an array")
+    refuses({ ...transaction, fromName: "Shop \ud83d" }, "fromName", String.raw`"Shop \ud83d"`, cutAt(5))
   })
 
   it("toPhone, masked", () => {
@@ -69,6 +73,11 @@ describe("the rules of a message", () => {
     refuses({ ...transaction, toPhone: "0671112233" }, "toPhone", "********33 (10 characters)")
     refuses({ ...transaction, toPhone: 380671112233 }, "toPhone", "a number")
     refuses({ ...transaction, toPhone: "" }, "toPhone", " (0 characters)")
+    refuses(
+      { ...transaction, toPhone: "1".repeat(100_000) },
+      "toPhone",
+      `11111${"*".repeat(33)}11 (100000 characters)`
+    )
   })
 
   it("text", () => {
@@ -78,6 +87,25 @@ describe("the rules of a message", () => {
       refuses({ ...common, messageType, text: ["Hello"] }, "text", "an array")
       refuses({ ...common, messageType }, "text", "nothing")
     }
+  })
+
+  it("text and options: no half of a surrogate pair, which a strict reader refuses with all that is beside it", () => {
+    for (const messageType of ["transaction", "promo"]) {
+      for (const text of ["a\ud83d", "a\ude00", "a\ude00\ud83d"])
+        refuses({ ...common, messageType, text }, "text", `<${text.length} characters>`, cutAt(1))
+      accepts({ ...common, messageType, text: "a😀\ufffd\ufffe" })
+    }
+    refuses({ ...survey, text: "😀\ud83d" }, "text", "<3 characters>", cutAt(2))
+    assert.deepStrictEqual(paths(problemsOf({ ...survey, text: `${"a".repeat(85)}\ud83d` })), [
+      "text",
+      "text"
+    ])
+    refuses(
+      { ...survey, surveyOptions: ["a", "😀".slice(0, 1)] },
+      "surveyOptions[1]",
+      "<1 characters>",
+      cutAt(0)
+    )
   })
 
   it("text of a survey: at most 85 UTF-16 units", () => {
@@ -245,6 +273,27 @@ describe("the rules of a message", () => {
       refuses({ ...transaction, [key]: 1 }, key, "a number")
     }
     accepts({ ...transaction, unknown: undefined, ttl: undefined, scheduledSent: undefined })
+  })
+
+  it("no error grows with what came in", () => {
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`k${n}`, n]))
+    const problems = problemsOf({ ...transaction, ...many })
+    assert.strictEqual(problems.length, 21)
+    assert.deepInclude({ ...problems.at(-1) }, { path: "", received: "4980 further fields" })
+    assert.strictEqual(problemsOf({ ...transaction, ...many, fromName: 1, k0: undefined }).length, 22)
+    const options = problemsOf({ ...survey, surveyOptions: Array.from({ length: 5000 }, () => 1) })
+    assert.strictEqual(options.length, 21)
+    assert.strictEqual(options[0]?.received, "5000 options")
+    const long = "x".repeat(100_000)
+    const sizes = problemsOf({
+      ...survey,
+      id: long,
+      fromName: ` ${long}`,
+      toPhone: long,
+      [long]: 1,
+      text: long
+    })
+    assert.isBelow(sizes.map(String).join("").length, 3000)
   })
 
   it("nothing from a prototype", () => {

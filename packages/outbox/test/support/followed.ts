@@ -19,10 +19,10 @@ import { StatusStore } from "@effect-cascade/outbox/StatusStore"
 import * as StatusTracker from "@effect-cascade/outbox/StatusTracker"
 import { PgTestDatabase } from "@effect-cascade/testing/PgTestDatabase"
 import { PgClient } from "@effect/sql-pg"
-import { layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
-import { createDeliveryStatus } from "../../src/internal/migrations/0003_delivery_status.ts"
+import { deliveryStatus } from "../../src/internal/migrations/0003_delivery_status.ts"
 import * as Tables from "../../src/internal/sql/tables.ts"
 import { trackSent } from "../../src/internal/sql/trackSent.ts"
 import { connect } from "./database.ts"
@@ -34,11 +34,12 @@ const setup = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [found] = yield* sql<{ readonly there: boolean }>`
     SELECT to_regclass('cascade.delivery_status') IS NOT NULL AS there`
-  if (found?.there !== true) yield* createDeliveryStatus(sql, Tables.make(sql, "cascade"))
+  if (found?.there === true) return
+  for (const statement of deliveryStatus.statements("cascade")) yield* sql.unsafe(statement)
 })
 
 /** A client whose settle statement has the part that follows what was sent, due for its first look-up at once. */
-const following = (client: PgClient.PgClient): PgClient.PgClient => {
+export const following = (client: PgClient.PgClient): PgClient.PgClient => {
   const plain = client.withoutTransforms()
   const part = trackSent(plain, Tables.make(plain, "cascade"), 0)
   const settling = new Proxy(plain, {
@@ -165,6 +166,20 @@ export const statusRow = (trackingId: string) =>
         WHERE message.tracking_id = ${trackingId}`,
       ([row]) => row
     )
+  )
+
+/** Done when an assertion holds. For what is told by nothing that could be waited for. */
+export const eventually = <R>(assertion: Effect.Effect<void, unknown, R>) =>
+  Effect.catchDefect(assertion, Effect.fail).pipe(
+    Effect.retry(Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: "40 seconds" })))
+  )
+
+/** Done when the rows are as they should be. */
+export const settledAs = (ids: ReadonlyArray<string>, expected: (id: string) => Partial<StatusRow>) =>
+  eventually(
+    Effect.gen(function* () {
+      for (const id of ids) assert.include(yield* statusRow(id), expected(id), id)
+    })
   )
 
 /** Makes every message that is still followed due. */

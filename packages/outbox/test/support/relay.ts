@@ -39,7 +39,10 @@ export const listening = Effect.gen(function* () {
     /** Done when as many events of a kind have come; of one message or lane where it is named. */
     heard: (tag: CascadeEvent["_tag"], times = 1, name?: string) =>
       signal.until(
-        () => told().filter((line) => (name === undefined ? line.startsWith(`${tag} `) : line === `${tag} ${name}`)).length >= times
+        () =>
+          told().filter((line) =>
+            name === undefined ? line.startsWith(`${tag} `) : line === `${tag} ${name}`
+          ).length >= times
       )
   }
 })

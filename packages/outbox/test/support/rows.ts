@@ -86,5 +86,6 @@ export const kinds = SqlClient.SqlClient.use((sql) =>
 
 /** Lets every lease run out. */
 export const expireLeases = SqlClient.SqlClient.use(
-  (sql) => sql`UPDATE cascade.work SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`
+  (sql) =>
+    sql`UPDATE cascade.work SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`
 )

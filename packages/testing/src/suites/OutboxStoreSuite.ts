@@ -77,7 +77,8 @@ export const suite = <R, E>({ features, layer: storeLayer, name }: OutboxStoreSu
       return Worlds.make({
         store: yield* OutboxStore,
         clock: features.clock,
-        another: features.another === undefined ? undefined : Effect.provideContext(features.another, context),
+        another:
+          features.another === undefined ? undefined : Effect.provideContext(features.another, context),
         messages: messages?.all
       })
     })

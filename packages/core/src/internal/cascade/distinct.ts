@@ -15,12 +15,13 @@ export interface Distinct {
 
 /**
  * Takes the first message of each tracking id. A later one that is the same in every field shares its delivery; one
- * that differs is `NotSent`, since nobody can say which of the two is meant.
+ * that differs is `NotSent`, since nobody can say which of the two is meant. A delivery stands for itself.
  */
-export const distinct = (all: ReadonlyArray<Message.Message>): Distinct => {
+export const distinct = (all: ReadonlyArray<Message.Message | Delivery>): Distinct => {
   const first = new Map<TrackingId, Message.Message>()
   const conflicts = new Set<number>()
   all.forEach((message, index) => {
+    if (isDelivery(message)) return
     const earlier = first.get(message.id)
     if (earlier === undefined) first.set(message.id, message)
     else if (earlier !== message && content(earlier) !== content(message)) conflicts.add(index)
@@ -29,12 +30,15 @@ export const distinct = (all: ReadonlyArray<Message.Message>): Distinct => {
     messages: [...first.values()],
     answer: (deliveries) => {
       const byId = new Map(Array.from(deliveries, (delivery) => [delivery.trackingId, delivery]))
-      return all.flatMap(({ id }, index) =>
-        conflicts.has(index) ? Deliveries.notAccepted(id, conflict) : (byId.get(id) ?? [])
-      )
+      return all.flatMap((one, index) => {
+        if (isDelivery(one)) return one
+        return conflicts.has(index) ? Deliveries.notAccepted(one.id, conflict) : (byId.get(one.id) ?? [])
+      })
     }
   }
 }
+
+const isDelivery = (one: Message.Message | Delivery): one is Delivery => "trackingId" in one
 
 const content = (message: Message.Message): string => JSON.stringify(Message.encode(message))
 

@@ -2,6 +2,7 @@
  * The attempts at one batch: send, see which envelopes may be sent again, wait, send those.
  */
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -13,7 +14,7 @@ import type { Envelope } from "../../Envelope.ts"
 import type { TrackingId } from "../../TrackingId.ts"
 import type { TransportShape } from "../../Transport.ts"
 import * as TransportReason from "../../TransportReason.ts"
-import { attempt } from "../attempt.ts"
+import { attempt, describe } from "../attempt.ts"
 import * as deadline from "../deadline.ts"
 
 /** When a batch is sent again. */
@@ -42,7 +43,8 @@ export const sendBatch = Effect.fnUntraced(function* (
     if (!isReadonlyArrayNonEmpty(live)) break
     const deliveries = yield* attempt(transport, live)
     deliveries.forEach(record)
-    yield* onAttempt(live, deliveries)
+    // What was sent is sent: no oddity of an answer may cost the others theirs.
+    yield* Effect.catchDefect(onAttempt(live, deliveries), logDefect("nobody could be told of an acceptance"))
 
     const failures = live.flatMap((envelope, index) => {
       const reason = retryable(envelope, deliveries[index], policy)
@@ -59,6 +61,9 @@ export const sendBatch = Effect.fnUntraced(function* (
   }
   return batch.flatMap(({ trackingId }) => answers.get(trackingId) ?? [])
 })
+
+const logDefect = (what: string) => (defect: unknown) =>
+  Effect.annotateLogs(Effect.logError(what), { reasons: describe(Cause.die(defect)) })
 
 // A message that may have been sent stays so whatever a later attempt says, short of an acceptance.
 const merge = (before: Delivery | undefined, after: Delivery): Delivery =>
@@ -92,7 +97,11 @@ const delays = Effect.fnUntraced(function* (policy: Policy): Effect.fn.Return<Ne
     const slowest = reasons.reduce((a, b) => (Duration.isGreaterThan(asked(b), asked(a)) ? b : a))
     const delay = yield* step(yield* Clock.currentTimeMillis, slowest).pipe(
       Effect.map(([, delay]): Duration.Duration | undefined => delay),
-      Pull.catchDone(() => Effect.succeed(undefined))
+      Pull.catchDone(() => Effect.succeed(undefined)),
+      // The caller's own functions run in it, and what was sent by then must not be lost with them.
+      Effect.catchDefect((defect) =>
+        Effect.as(logDefect("the retry schedule died, so nothing is sent again")(defect), undefined)
+      )
     )
     return delay === undefined ? undefined : Duration.max(delay, asked(slowest))
   })

@@ -3,11 +3,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SmsBatWire from "../../SmsBatWire.ts"
-import { kindOf, own } from "../unknown.ts"
+import * as redactedText from "../redactedText.ts"
+import { kindOf } from "../unknown.ts"
 import * as baseUrl from "./baseUrl.ts"
 
 /**
@@ -161,11 +162,12 @@ const keyNames = [
 const checkKeys = (keys: SmsBatKeys): Result.Result<Account["keys"], SmsBatConfigError> =>
   Result.gen(function* () {
     const found: Array<readonly [string, Redacted.Redacted]> = []
+    const given: Partial<AnyKeys> = typeof keys === "object" && keys !== null ? keys : {}
     for (const [name, header] of keyNames) {
-      const key = own(keys, name)
+      const key = given[name]
       if (key === undefined) continue
-      const value = valueOf(key)
-      if (!isRedacted(key) || value === undefined)
+      const value = redactedText.read(key)
+      if (value === undefined)
         return yield* Result.fail(wrong(`keys.${name}`, "it must be a Redacted text that has not been wiped"))
       if (value === "")
         return yield* Result.fail(wrong(`keys.${name}`, "it is empty; leave it out or give it"))
@@ -179,15 +181,6 @@ const checkKeys = (keys: SmsBatKeys): Result.Result<Account["keys"], SmsBatConfi
     const names = keyNames.map(([name, , variable]) => `${name} (${variable})`).join(", ")
     return yield* Result.fail(wrong("keys", `at least one of ${names} is needed`))
   })
-
-const isRedacted = (key: unknown): key is Redacted.Redacted => Redacted.isRedacted(key)
-
-/** The text in a key, or `undefined` for what holds none. */
-const valueOf = (key: unknown): string | undefined => {
-  // A redacted value that was wiped throws.
-  const value = Result.getOrUndefined(Result.try(() => (isRedacted(key) ? Redacted.value(key) : undefined)))
-  return typeof value === "string" ? value : undefined
-}
 
 const wholeNumber = (
   option: "maxBatchSize" | "maxBodyBytes" | "isolationBudget" | "maxReplyBytes",

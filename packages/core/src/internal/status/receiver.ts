@@ -38,7 +38,7 @@ export interface ReceiverOptions {
   readonly bodyTimeout?: Duration.Input | undefined
   /** How many may wait for the handler, those it is busy with among them; beyond it 503. Defaults to 1,000. */
   readonly queueSize?: number | undefined
-  /** How many are handled at a time. Those about one message are handled one after another. Defaults to 4. */
+  /** How many are handled at a time, 1 to 1,000. Those about one message are handled one after another. Defaults to 4. */
   readonly concurrency?: number | undefined
   /** How long those that wait when the program ends have to be handled. Defaults to 5 seconds. */
   readonly grace?: Duration.Input | undefined
@@ -152,7 +152,7 @@ const read = <A>(text: string, decode: Reception<A, never, never>["decode"]): Re
 const check = (options: ReceiverOptions) =>
   Result.gen(function* () {
     const { path, secret } = options
-    if (!/^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9\-._~]+)*\/?$/u.test(path)) {
+    if (typeof path !== "string" || !/^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9\-._~]+)*\/?$/u.test(path)) {
       return yield* wrong("path", "it must be segments of A-Z a-z 0-9 - . _ ~, each with one / before it")
     }
     if (secret !== undefined && !secrets.isUsable(secret)) {
@@ -163,7 +163,7 @@ const check = (options: ReceiverOptions) =>
       secret,
       bodyLimit: yield* wholeNumber("bodyLimit", options.bodyLimit ?? defaults.bodyLimit),
       queueSize: yield* wholeNumber("queueSize", options.queueSize ?? defaults.queueSize),
-      concurrency: yield* wholeNumber("concurrency", options.concurrency ?? defaults.concurrency),
+      concurrency: yield* wholeNumber("concurrency", options.concurrency ?? defaults.concurrency, 1000),
       bodyTimeout: yield* time("bodyTimeout", options.bodyTimeout ?? defaults.bodyTimeout),
       grace: yield* time("grace", options.grace ?? defaults.grace)
     }
@@ -182,10 +182,13 @@ export const time = (option: string, input: Duration.Input) =>
     () => new SmsBatConfigError({ option, problem: "it must be a finite time of 0 or more" })
   )
 
-const wholeNumber = (option: string, value: number) =>
-  Number.isSafeInteger(value) && value >= 1
+const wholeNumber = (option: string, value: number, maximum = Number.MAX_SAFE_INTEGER) =>
+  Number.isSafeInteger(value) && value >= 1 && value <= maximum
     ? Result.succeed(value)
-    : wrong(option, "it must be a whole number of 1 or more")
+    : wrong(
+        option,
+        `it must be a whole number ${maximum === Number.MAX_SAFE_INTEGER ? "of 1 or more" : `from 1 to ${maximum}`}`
+      )
 
 const wrong = (option: string, problem: string): Result.Result<never, SmsBatConfigError> =>
   Result.fail(new SmsBatConfigError({ option, problem }))

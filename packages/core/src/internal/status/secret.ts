@@ -10,14 +10,15 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Mac from "effect/crypto/Mac"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as redactedText from "../redactedText.ts"
 import * as utf8 from "../smsbat/utf8.ts"
 
 /** The rule of a secret in words. */
 export const rule = "22 to 100 characters of A-Z a-z 0-9 - _, drawn at random (22 hold 128 bits)"
 
 /** Whether a secret is long enough to be one, and stands in a path as it is. */
-export const isUsable = (secret: Redacted.Redacted): boolean =>
-  /^[A-Za-z0-9_-]{22,100}$/u.test(Redacted.value(secret))
+export const isUsable = (secret: unknown): secret is Redacted.Redacted =>
+  /^[A-Za-z0-9_-]{22,100}$/u.test(redactedText.read(secret) ?? "")
 
 /** Tells whether a text is the secret. */
 export type Matcher = (given: string) => Effect.Effect<boolean>

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Redacted, Result } from "effect"
+import { Arbitrary, Config, ConfigProvider, Duration, Effect, Redacted, Result, Schema } from "effect"
 import { inspect } from "node:util"
 import * as config from "../../../src/internal/smsbat/config.ts"
+import * as environment from "../../../src/internal/smsbat/environment.ts"
+import { assertSafe, junk, oneOf, phone, pick, secret, spoilt } from "../../support/junk.ts"
+import { variants } from "../../support/mutate.ts"
 
 const apiKey = Redacted.make("key")
 const problem = (options: config.SmsBatOptions): config.SmsBatConfigError => {
@@ -99,6 +102,97 @@ describe("check", () => {
     }
     account({ keys: { apiKey }, isolationBudget: 0, maxRetryAfter: 0, maxBatchSize: 1 })
   })
+})
+
+describe("whatever it is given", () => {
+  const wiped = Redacted.make("wiped")
+  Redacted.wipeUnsafe(wiped)
+  const keys = oneOf<unknown>(
+    spoilt({ apiKey }, ["apiKey", "viberToken", "telegramKey"]),
+    pick<unknown>([Redacted.make(secret), Redacted.make(" x"), Redacted.make(5), wiped, "key"]).pipe(
+      Arbitrary.map((viberToken) => ({ viberToken }))
+    )
+  )
+  const options = oneOf<unknown>(
+    junk,
+    Arbitrary.all({ keys, others: spoilt({ ...config.defaults }) }).pipe(
+      Arbitrary.map(({ keys, others }) => ({ ...Object(others), keys }))
+    )
+  )
+
+  /** An account that can be used, or an error that shows nothing of what came. */
+  const assertChecked = (result: Result.Result<config.Account, config.SmsBatConfigError>): void => {
+    if (Result.isFailure(result)) {
+      assert.instanceOf(result.failure, config.SmsBatConfigError)
+      return assertSafe(result.failure)
+    }
+    const { baseUrl, keys, maxBatchSize, propagateTrace, timeout } = result.success
+    const url = new URL(baseUrl)
+    assert.isTrue(url.protocol === "https:" || /^(?:localhost|127\..+|\[::1\])$/u.test(url.hostname), baseUrl)
+    assert.strictEqual(url.username + url.password + url.search + url.hash, "")
+    assert.notMatch(baseUrl, /\/$/u)
+    assert.isNotEmpty(keys)
+    for (const [, key] of keys) assert.isString(Redacted.value(key))
+    for (const [, key] of keys) assert.match(Redacted.value(key), /^[\x20-\x7e]+$/u)
+    assert.isTrue(Number.isInteger(maxBatchSize) && maxBatchSize >= 1 && maxBatchSize <= 1000)
+    assert.isTrue(Duration.isFinite(timeout) && Duration.toMillis(timeout) >= 1)
+    assert.isBoolean(propagateTrace)
+  }
+
+  it.prop(
+    "check gives an account or a SmsBatConfigError",
+    [options],
+    ([given]) => assertChecked(config.check(given as never)),
+    {
+      arbitrary: { runs: 4000 }
+    }
+  )
+
+  it("takes 4,000 addresses for what they are, or refuses them", () => {
+    const seeds = [
+      "https://restapi.smsbat.com/a/b",
+      "http://127.0.0.1:8080/x",
+      "http://[::1]:80/",
+      "http://localhost/"
+    ]
+    const tally = { taken: 0, refused: 0 }
+    for (const baseUrl of variants(seeds, 1000, 11)) {
+      const result = config.check({ keys: { apiKey }, baseUrl })
+      assertChecked(result)
+      tally[Result.isSuccess(result) ? "taken" : "refused"]++
+    }
+    assert.isAbove(Math.min(tally.taken, tally.refused), 500)
+  })
+
+  it.effect.prop(
+    "the environment gives an account or an error that shows no key",
+    [
+      Arbitrary.array(
+        Arbitrary.all({
+          name: pick(["SMSBAT_API_KEY", "SMSBAT_VIBER_TOKEN", "SMSBAT_TELEGRAM_KEY", "SMSBAT_BASE_URL"]),
+          value: oneOf(
+            Arbitrary.schema(Schema.String),
+            pick(["", " ", secret, `${secret}\n`, phone, "https://x.example", `https://${secret}@x.example`])
+          )
+        }),
+        { maxLength: 5 }
+      )
+    ],
+    ([variables]) =>
+      Effect.gen(function* () {
+        const env = ConfigProvider.fromEnvRecord(
+          Object.fromEntries(variables.map(({ name, value }) => [name, value]))
+        )
+        const read = yield* environment.options.pipe(
+          Effect.provideService(ConfigProvider.ConfigProvider, env),
+          Effect.result
+        )
+        if (Result.isSuccess(read)) return assertChecked(config.check(read.success))
+        assert.instanceOf(read.failure, Config.ConfigError)
+        assertSafe(read.failure)
+      }),
+    { arbitrary: { runs: 2000 } }
+  )
 })
 
 describe("baseUrl", () => {

@@ -136,6 +136,9 @@ const nextDelay = (row: ClaimedRow, reason: Reason.TransportReason, options: Del
     RetryPolicy.delayAfter(options.retry(row), { attempt: row.attempts + 1, reason })
   ).pipe(
     Effect.catchCause((cause) =>
-      Effect.as(Effect.logError("outbox: the retry schedule failed; no other attempt is made", cause), undefined)
+      Effect.as(
+        Effect.logError("outbox: the retry schedule failed; no other attempt is made", cause),
+        undefined
+      )
     )
   )

@@ -53,8 +53,17 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
   const { events, store } = options
   let lanes: ReadonlyMap<string, LaneRow> = new Map()
 
-  const refresh = Effect.map(store.lanes, (rows) => {
-    lanes = new Map(rows.map((row) => [row.lane, row]))
+  let begun = 0
+  let shown = 0
+
+  const refresh = Effect.suspend(() => {
+    const mine = ++begun
+    return Effect.map(store.lanes, (rows) => {
+      // A reading that was overtaken by a later one would show a lane open that has just been paused.
+      if (mine < shown) return
+      shown = mine
+      lanes = new Map(rows.map((row) => [row.lane, row]))
+    })
   })
 
   const durationOf = Effect.fnUntraced(function* (reason: Reason.TransportReason, trips: number) {

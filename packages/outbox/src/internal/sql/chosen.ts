@@ -76,4 +76,4 @@ const matching = (
       WHERE ${stands(sql, [state])}
       ORDER BY outcome.at
       LIMIT ${String(limit)}::int
-`
+      FOR UPDATE OF outcome SKIP LOCKED`

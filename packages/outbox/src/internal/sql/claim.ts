@@ -8,6 +8,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { LaneCapacity } from "../../OutboxStore.ts"
+import { isDue } from "./due.ts"
 import type { Tables } from "./tables.ts"
 
 export const claim = (
@@ -32,8 +33,7 @@ export const claim = (
         SELECT work.message_id, work.lease_until IS NOT NULL AS lapsed
         FROM ${tables.work} AS work
         WHERE work.lane = wanted.lane
-          AND work.due_at <= now()
-          AND (work.lease_until IS NULL OR work.lease_until <= now())
+          AND ${isDue(sql, "work")}
         ORDER BY work.due_at
         LIMIT wanted.capacity::int
         -- SKIP LOCKED: relays never wait for each other, and never get the same row.
@@ -44,6 +44,7 @@ export const claim = (
       UPDATE ${tables.work} AS work
       SET
         lease = work.lease + 1,
+        leased_at = now(),
         lease_until = now() + ${options.leaseMillis}::float8 * interval '1 millisecond',
         started = work.started + 1
       FROM due

@@ -59,7 +59,8 @@ export const make = (options: AccountGateOptions): AccountGate => {
     const now = yield* Clock.monotonicTimeNanos
     closedUntil = now + Duration.toNanosUnsafe(maxPause)
     trips++
-    const duration = Duration.max(yield* durationOf(reason), shortestPause)
+    const millis = Math.round(Duration.toMillis(Duration.max(yield* durationOf(reason), shortestPause)))
+    const duration = Duration.millis(millis)
     closedUntil = now + Duration.toNanosUnsafe(duration)
     yield* Effect.logWarning(`outbox: status look-ups paused: ${reason.message}`).pipe(
       Effect.annotateLogs({ account, reason: reason._tag, for: Duration.format(duration) })

@@ -13,7 +13,8 @@ const Step = Schema.Union([
   Schema.Struct({
     _tag: Schema.tag("Answer"),
     status: Schema.Literals([200, 429, 503]),
-    retryAfter: Schema.Literals([undefined, 0, 1, 1000, 30_000, 10_000_000]),
+    /** In milliseconds; -1 for an answer that does not say. */
+    retryAfter: Schema.Literals([-1, 0, 1, 1000, 30_000, 10_000_000]),
     /** How many epochs ago the request was made. */
     age: Schema.Literals([0, 0, 0, 1]),
     tokens: Schema.Literals([1, 2, 7])
@@ -57,9 +58,9 @@ it.effect.prop(
             epoch: answered,
             tokens,
             status,
-            retryAfter: retryAfter === undefined ? undefined : Duration.millis(retryAfter)
+            retryAfter: retryAfter === -1 ? undefined : Duration.millis(retryAfter)
           })
-          if (status === 429 && retryAfter !== undefined) {
+          if (status === 429 && retryAfter !== -1) {
             state = Adaptive.throttled(state, { now, epoch: answered, tokens, retryAfter }) ?? state
           }
         }

@@ -63,7 +63,10 @@ describe("before the send", () => {
         c: "sent",
         d: "dead Unencodable"
       })
-      assert.deepStrictEqual(sent.batches.map((batch) => batch.length), [2])
+      assert.deepStrictEqual(
+        sent.batches.map((batch) => batch.length),
+        [2]
+      )
     })
   )
 
@@ -232,8 +235,7 @@ describe("after an unknown outcome", () => {
   it.effect("asks the row's own schedule, with the number of this attempt", () =>
     Effect.gen(function* () {
       const { options: o } = options(unknown, {
-        retry: ({ attempts }) =>
-          attempts === 3 ? Schedule.exponential("1 second", 2) : Schedule.recurs(0)
+        retry: ({ attempts }) => (attempts === 3 ? Schedule.exponential("1 second", 2) : Schedule.recurs(0))
       })
       const decided = yield* deliverBatch(yield* batchOf(row("a", { attempts: 3 }), row("b")), o)
       assert.deepStrictEqual(kinds(decided), { a: "retry ServerError", b: "uncertain ServerError" })
@@ -265,7 +267,9 @@ describe("after an unknown outcome", () => {
       const { options: o } = options(
         (batch) =>
           Effect.succeed([
-            ...batch.slice(0, 2).map(({ trackingId }) => Delivery.notAccepted(trackingId, new Reason.TimedOut())),
+            ...batch
+              .slice(0, 2)
+              .map(({ trackingId }) => Delivery.notAccepted(trackingId, new Reason.TimedOut())),
             ...batch.slice(2).map(({ trackingId }) => Delivery.accepted(trackingId, "m"))
           ]),
         {

@@ -3,7 +3,7 @@ import * as Reason from "@effect-cascade/core/TransportReason"
 import type { LanePause, LaneRow } from "@effect-cascade/outbox/OutboxStore"
 import type { RetrySchedule } from "@effect-cascade/outbox/RetryPolicy"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Fiber, Schedule, Stream } from "effect"
+import { DateTime, Duration, Effect, Fiber, Latch, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as LaneBoard from "../../../src/internal/relay/laneBoard.ts"
 import { fakeStore } from "../../support/fakeStore.ts"
@@ -178,6 +178,29 @@ describe("pause", () => {
       assert.deepStrictEqual(yield* access("default"), open)
       yield* board.pause("default/high", unreachable)
       assert.deepStrictEqual(asked(pauses).at(-1), [1, 1])
+    })
+  )
+
+  it.effect("holds though a reading that began before it comes in after it", () =>
+    Effect.gen(function* () {
+      const lanes = makeLanes()
+      const late = yield* Latch.make(false)
+      let slow = false
+      const store = {
+        ...lanes.store,
+        lanes: Effect.suspend(() => {
+          const isLate = slow
+          slow = false
+          return Effect.tap(lanes.store.lanes, () => (isLate ? late.await : Effect.void))
+        })
+      }
+      const { access, board } = yield* makeBoard({}, { ...lanes, store })
+      slow = true
+      const beat = yield* Effect.forkChild(board.refresh, { startImmediately: true })
+      yield* board.pause("default/high", throttled("1 minute"))
+      yield* late.open
+      yield* Fiber.join(beat)
+      assert.deepStrictEqual(yield* access("default"), paused)
     })
   )
 

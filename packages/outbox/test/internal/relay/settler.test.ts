@@ -70,10 +70,11 @@ describe("Settler", () => {
         })
       )
       const end = yield* leaseEnd
-      const jobs = Array.from({ length: 7 }, (_, job) => [
-        row(`${job}`),
-        ...Array.from({ length: 299 }, (_, index) => row(`${job}-${index}`))
-      ] as const)
+      const jobs = Array.from(
+        { length: 7 },
+        (_, job) =>
+          [row(`${job}`), ...Array.from({ length: 299 }, (_, index) => row(`${job}-${index}`))] as const
+      )
       const fibers = yield* Effect.forEach(jobs, ([head, ...tail]) =>
         Effect.forkChild(settler.settle([head, ...tail], end), { startImmediately: true })
       )

@@ -122,7 +122,11 @@ const decode = (rows: unknown) =>
 const toStoreError = (error: unknown): StoreError => {
   const operation = "read messages"
   if (!isSqlError(error)) {
-    return new StoreError({ operation, detail: "the tables are not those of this version", isRetryable: false })
+    return new StoreError({
+      operation,
+      detail: "the tables are not those of this version",
+      isRetryable: false
+    })
   }
   const code = SqlFailure.code(error)
   return new StoreError({

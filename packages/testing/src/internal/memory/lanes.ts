@@ -61,8 +61,7 @@ export const probe = (state: State, lane: string, windowMillis: number, now: num
 export const reopen = (state: State, lanes: ReadonlyArray<string>, now: number): ReadonlyArray<string> =>
   lanes.filter((lane) => {
     const held = state.lanes.get(lane)
-    const opens =
-      held?.pausedUntil !== undefined && (held.reason !== undefined || held.pausedUntil <= now)
+    const opens = held?.pausedUntil !== undefined && (held.reason !== undefined || held.pausedUntil <= now)
     return opens && state.lanes.delete(lane)
   })
 

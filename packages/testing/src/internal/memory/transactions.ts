@@ -39,8 +39,8 @@ interface Root {
   readonly rows: Map<string, NewRow>
   /** One statement at a time, as on one connection. */
   readonly statements: Semaphore.Semaphore
-  /** The key for which its statement waits. */
-  waitingFor: string | undefined
+  /** What its statement waits for. */
+  waitingFor: Lock | undefined
 }
 
 /** A transaction, or a savepoint in one. */
@@ -95,40 +95,51 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     keys.length = 0
   }
 
-  const insertOne = (level: Level, row: NewRow): Effect.Effect<InsertedRow, StoreError> =>
-    Effect.suspend(() => {
-      const { root } = level
-      const key = keyOf(row)
-      const existing = root.rows.get(key) ?? committed(key)
-      if (existing !== undefined) {
-        const result = existing.payload === row.payload ? "existing" : "conflict"
-        return Effect.succeed({ id: existing.id, trackingId: row.trackingId, result })
+  /** Inserts a row, or finds what is in its way: a message that is there, or another transaction that may write one. */
+  const insertOne = (level: Level, row: NewRow): InsertedRow | Lock => {
+    const { root } = level
+    const key = keyOf(row)
+    const existing = root.rows.get(key) ?? committed(key)
+    if (existing !== undefined) {
+      const result = existing.payload === row.payload ? "existing" : "conflict"
+      return { id: existing.id, trackingId: row.trackingId, result }
+    }
+    const lock = locks.get(key)
+    if (lock !== undefined) return lock
+    locks.set(key, { root, released: Deferred.makeUnsafe() })
+    root.rows.set(key, row)
+    level.keys.push(key)
+    return { id: row.id, trackingId: row.trackingId, result: "inserted" }
+  }
+
+  const insertAll = Effect.fnUntraced(function* (level: Level, rows: ReadonlyArray<NewRow>) {
+    const inserted: Array<InsertedRow> = []
+    for (const row of rows) {
+      let answer = insertOne(level, row)
+      // Whoever had the key has ended after each wait, so the answer is another then.
+      while ("released" in answer) {
+        yield* waitFor(answer, level.root)
+        answer = insertOne(level, row)
       }
-      const lock = locks.get(key)
-      if (lock === undefined) {
-        locks.set(key, { root, released: Deferred.makeUnsafe() })
-        root.rows.set(key, row)
-        level.keys.push(key)
-        return Effect.succeed({ id: row.id, trackingId: row.trackingId, result: "inserted" })
-      }
-      if (waitsFor(lock.root, root)) return Effect.fail(deadlock)
-      root.waitingFor = key
-      return Deferred.await(lock.released).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            root.waitingFor = undefined
-          })
-        ),
-        // Whoever had it has ended, so the answer is another now.
-        Effect.andThen(insertOne(level, row))
-      )
-    })
+      inserted.push(answer)
+    }
+    return inserted
+  })
+
+  const waitFor = (lock: Lock, root: Root): Effect.Effect<void, StoreError> => {
+    if (waitsFor(lock.root, root)) return Effect.fail(deadlock)
+    root.waitingFor = lock
+    return Effect.ensuring(
+      Deferred.await(lock.released),
+      Effect.sync(() => {
+        root.waitingFor = undefined
+      })
+    )
+  }
 
   // Each transaction waits for one key at a time, so whom it waits for is a line that ends or comes back.
-  const waitsFor = (root: Root, other: Root): boolean => {
-    const lock = root.waitingFor === undefined ? undefined : locks.get(root.waitingFor)
-    return lock !== undefined && (lock.root === other || waitsFor(lock.root, other))
-  }
+  const waitsFor = ({ waitingFor }: Root, other: Root): boolean =>
+    waitingFor !== undefined && (waitingFor.root === other || waitsFor(waitingFor.root, other))
 
   const insert: Transactions["insert"] = Effect.fnUntraced(function* (rows) {
     const found = yield* current
@@ -138,16 +149,14 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     return yield* level.root.statements.withPermit(
       Effect.suspend(() => {
         if (!level.open) return Effect.fail(ended)
-        if (level.aborted) return Effect.fail(aborted)
-        return Effect.onExit(
-          Effect.forEach(rows, (row) => insertOne(level, row)),
-          (exit) =>
-            Exit.isSuccess(exit)
-              ? Effect.void
-              : Effect.sync(() => {
-                  level.aborted = true
-                  rollBack(level)
-                })
+        if (isAborted(level)) return Effect.fail(aborted("insert"))
+        return Effect.onExit(insertAll(level, rows), (exit) =>
+          Exit.isSuccess(exit)
+            ? Effect.void
+            : Effect.sync(() => {
+                level.aborted = true
+                rollBack(level)
+              })
         )
       })
     )
@@ -166,7 +175,7 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     if (!succeeded) return Effect.void
     // Nobody went back to the savepoint, so the transaction around it is as useless.
     around.aborted = true
-    return Effect.fail(aborted)
+    return Effect.fail(aborted("transaction"))
   }
 
   /** Ends a transaction. */
@@ -208,7 +217,11 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
         return level === undefined
           ? Effect.fail(ended)
           : level.savepoints.withPermit(
-              Effect.suspend(() => runIn(begin(level, level.root.startedAt), self))
+              Effect.suspend(() =>
+                isAborted(level)
+                  ? Effect.fail(aborted("transaction"))
+                  : runIn(begin(level, level.root.startedAt), self)
+              )
             )
       })
   }
@@ -217,6 +230,9 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
 const nearestOpen = (level: Level): Level | undefined =>
   level.open ? level : level.parent === undefined ? undefined : nearestOpen(level.parent)
 
+const isAborted = (level: Level): boolean =>
+  level.aborted || (level.parent !== undefined && isAborted(level.parent))
+
 const deadlock = new StoreError({
   operation: "insert",
   code: "40P01",
@@ -224,12 +240,13 @@ const deadlock = new StoreError({
   isRetryable: true
 })
 
-const aborted = new StoreError({
-  operation: "insert",
-  code: "25P02",
-  detail: "current transaction is aborted, commands ignored until end of transaction block",
-  isRetryable: false
-})
+const aborted = (operation: "insert" | "transaction") =>
+  new StoreError({
+    operation,
+    code: "25P02",
+    detail: "current transaction is aborted, commands ignored until end of transaction block",
+    isRetryable: false
+  })
 
 const notCommitted = new StoreError({
   operation: "transaction",
@@ -238,7 +255,7 @@ const notCommitted = new StoreError({
 })
 
 const ended = new StoreError({
-  operation: "insert",
+  operation: "transaction",
   detail: "the transaction has ended",
   isRetryable: false
 })

@@ -52,7 +52,11 @@ export const make = (): WorkIndex => {
     take: (name, limit, now) => {
       const lane = lanes.get(name)
       if (lane === undefined) return []
-      for (let entry = first(lane.leased); entry !== undefined && entry.at <= now; entry = first(lane.leased)) {
+      for (
+        let entry = first(lane.leased);
+        entry !== undefined && entry.at <= now;
+        entry = first(lane.leased)
+      ) {
         lane.leased.pop()
         lane.free.push({ ...entry, at: entry.work.dueAt })
       }

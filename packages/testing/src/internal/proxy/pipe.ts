@@ -61,6 +61,8 @@ export const make = (
     if (waiting >= highWater) source.pause()
     surroundings.onReceived(direction, bytes.length)
     push("data", bytes)
+    // Who waits for it goes on at once, so by now it has to be where it belongs.
+    changes.changed()
   })
   source.once("end", () => push("end", nothing))
   source.once("close", (hadError: boolean) => (hadError ? push("reset", nothing) : undefined))
@@ -106,6 +108,7 @@ export const make = (
       else {
         yield* write(sink, bytes)
         surroundings.onPassed(direction, step.bytes)
+        changes.changed()
         if (step.last) whole.close()
       }
     }

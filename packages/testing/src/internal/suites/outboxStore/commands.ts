@@ -3,6 +3,7 @@
  *
  * Numbers are choices among what there is at that moment; where there is nothing to choose a move is passed over.
  */
+import type * as Lane from "@effect-cascade/outbox/Lane"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 
@@ -11,6 +12,9 @@ const some = <S extends Schema.Top>(item: S) => Schema.Array(item).check(Schema.
 
 /** How many transactions, tracking ids and lanes there are. */
 export const sizes = { transactions: 2, keys: 20, lanes: 2 }
+
+/** The priority that stands for a lane. */
+export const priorityOf = (lane: number): Lane.Priority => (lane === 0 ? "high" : "low")
 
 const transaction = upTo(sizes.transactions - 1)
 const lane = upTo(sizes.lanes - 1)
@@ -22,7 +26,12 @@ const Insert = Schema.TaggedStruct("Insert", {
   transaction,
   savepoint: Schema.Literals(["none", "kept", "dropped"]),
   rows: some(
-    Schema.Struct({ key: upTo(sizes.keys - 1), content: upTo(1), lane, later: Schema.Literals([false, false, true]) })
+    Schema.Struct({
+      key: upTo(sizes.keys - 1),
+      content: upTo(1),
+      lane,
+      later: Schema.Literals([false, false, true])
+    })
   )
 })
 const End = Schema.TaggedStruct("End", {

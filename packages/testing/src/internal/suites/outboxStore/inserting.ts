@@ -17,8 +17,7 @@ export const inserting: DefineTests = (test) => {
     Effect.gen(function* () {
       assert.strictEqual((yield* Effect.flip(store.insert([row()])))._tag, "NotInTransaction")
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("rows can be claimed once their transaction has committed, and not before", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -30,25 +29,28 @@ export const inserting: DefineTests = (test) => {
       assert.deepStrictEqual(yield* claim(), [])
       yield* transaction.commit
       assert.deepStrictEqual(idsOf(yield* claim()), [written.id])
-    })
-  )
+    }))
 
   test("a transaction passes the value of what it runs", ({ store }) =>
     Effect.gen(function* () {
       assert.strictEqual(yield* store.transaction(Effect.succeed(42)), 42)
-    })
-  )
+    }))
 
-  test("rows go with a transaction that fails, and the caller's own failure passes", ({ claim, row, store }) =>
+  test("rows go with a transaction that fails, and the caller's own failure passes", ({
+    claim,
+    row,
+    store
+  }) =>
     Effect.gen(function* () {
       const written = row()
-      const failing = store.transaction(Effect.andThen(store.insert([written]), Effect.fail("sold out" as const)))
+      const failing = store.transaction(
+        Effect.andThen(store.insert([written]), Effect.fail("sold out" as const))
+      )
       assert.strictEqual(yield* Effect.flip(failing), "sold out")
       assert.deepStrictEqual(yield* claim(), [])
       // Nor does the tracking id stand for anything.
       assert.strictEqual((yield* only(yield* store.transaction(store.insert([written])))).result, "inserted")
-    })
-  )
+    }))
 
   test("rows go with a transaction that dies, and the defect passes", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -56,8 +58,7 @@ export const inserting: DefineTests = (test) => {
       const dying = store.transaction(Effect.andThen(store.insert([row()]), Effect.die(bug)))
       assert.deepStrictEqual(yield* Effect.exit(dying), Exit.die(bug))
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("rows go with a transaction that is interrupted", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -72,8 +73,7 @@ export const inserting: DefineTests = (test) => {
       yield* Deferred.await(written)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("a transaction in a transaction is a savepoint: it goes alone, and stays only with the one around it", ({
     claim,
@@ -95,8 +95,21 @@ export const inserting: DefineTests = (test) => {
       )
       assert.strictEqual(yield* Effect.flip(failed), "late")
       assert.deepStrictEqual(idsOf(yield* claim()), idsOf([first, third]))
-    })
-  )
+    }))
+
+  test("a savepoint in a savepoint goes with it", ({ claim, row, store }) =>
+    Effect.gen(function* () {
+      const [kept, gone] = [row(), row()]
+      yield* store.transaction(
+        Effect.gen(function* () {
+          yield* store.insert([kept])
+          const inner = store.transaction(store.insert([gone]))
+          yield* Effect.ignore(store.transaction(Effect.andThen(inner, Effect.fail("no"))))
+        })
+      )
+      assert.deepStrictEqual(idsOf(yield* claim()), [kept.id])
+      assert.strictEqual((yield* only(yield* store.transaction(store.insert([gone])))).result, "inserted")
+    }))
 
   test("what a savepoint wrote can be written again when it is gone", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -109,8 +122,7 @@ export const inserting: DefineTests = (test) => {
       )
       assert.strictEqual((yield* only(result)).result, "inserted")
       assert.deepStrictEqual(idsOf(yield* claim()), [written.id])
-    })
-  )
+    }))
 
   test("a fiber that outlives its transaction writes nothing more", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -121,8 +133,7 @@ export const inserting: DefineTests = (test) => {
       yield* over.open
       assert.isTrue(Exit.isFailure(yield* Fiber.await(late)))
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("a tracking id that is there already is left alone: the same content is `existing`, other is `conflict`", ({
     claim,
@@ -138,8 +149,7 @@ export const inserting: DefineTests = (test) => {
       assert.deepStrictEqual(yield* enqueue(same), [{ id, trackingId, result: "existing" }])
       assert.deepStrictEqual(yield* enqueue(other), [{ id, trackingId, result: "conflict" }])
       assert.strictEqual((yield* only(yield* claim())).payload, first.payload)
-    })
-  )
+    }))
 
   test("a tracking id stands for its message also after the end of it", ({ claim, enqueue, row, settle }) =>
     Effect.gen(function* () {
@@ -148,10 +158,15 @@ export const inserting: DefineTests = (test) => {
       yield* settle(settled(yield* only(yield* claim()), "sent"))
       assert.strictEqual((yield* only(yield* enqueue(first))).result, "existing")
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
-  test("the same tracking id of another account is another message", ({ account, claim, enqueue, lane, row }) =>
+  test("the same tracking id of another account is another message", ({
+    account,
+    claim,
+    enqueue,
+    lane,
+    row
+  }) =>
     Effect.gen(function* () {
       const mine = row()
       const theirs = row({
@@ -162,8 +177,7 @@ export const inserting: DefineTests = (test) => {
       assert.strictEqual((yield* only(yield* enqueue(mine))).result, "inserted")
       assert.strictEqual((yield* only(yield* enqueue(theirs))).result, "inserted")
       assert.deepStrictEqual(idsOf(yield* claim({ lanes: [lane, theirs.lane] })), idsOf([mine, theirs]))
-    })
-  )
+    }))
 
   test("a tracking id that comes twice at once is written once", ({ claim, enqueue, row, store }) =>
     Effect.gen(function* () {
@@ -192,8 +206,7 @@ export const inserting: DefineTests = (test) => {
         results.map(({ result }) => result),
         ["inserted", "existing", "conflict"]
       )
-    })
-  )
+    }))
 
   test("6,000 rows of one call are answered in their order", ({ claim, enqueue, rows }) =>
     Effect.gen(function* () {
@@ -205,9 +218,11 @@ export const inserting: DefineTests = (test) => {
         answers.map(({ id }) => id),
         all.map(({ id }) => id)
       )
-      assert.strictEqual(Arr.countBy(answers, ({ result }) => result === "inserted"), 5_999)
+      assert.strictEqual(
+        Arr.countBy(answers, ({ result }) => result === "inserted"),
+        5_999
+      )
       assert.strictEqual(answers[3_000]?.result, "existing")
       assert.lengthOf(yield* claim({ limit: 10_000 }), 6_000)
-    })
-  )
+    }))
 }

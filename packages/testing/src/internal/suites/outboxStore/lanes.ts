@@ -25,8 +25,7 @@ export const lanes: DefineTests = (test) => {
       assert.deepStrictEqual(yield* store.reopenLanes([lane]), [])
       yield* store.resumeLanes([lane])
       assert.deepStrictEqual(yield* lanes, [])
-    })
-  )
+    }))
 
   test("a paused lane is listed with its reason, its trips and its end", ({ laneOf, lanes, store }) =>
     Effect.gen(function* () {
@@ -39,13 +38,15 @@ export const lanes: DefineTests = (test) => {
       for (const { pausedUntil, reason, trips } of listed) {
         assert.strictEqual(trips, 3)
         assert.strictEqual(reason?._tag, "Throttled")
-        assert.deepStrictEqual(reason?._tag === "Throttled" ? reason.retryAfter : undefined, throttled.retryAfter)
+        assert.deepStrictEqual(
+          reason?._tag === "Throttled" ? reason.retryAfter : undefined,
+          throttled.retryAfter
+        )
         const until = pausedUntil === undefined ? assert.fail("no end") : DateTime.toEpochMillis(pausedUntil)
         assert.isAtLeast(until, before + 60_000 - skew)
         assert.isAtMost(until, after + 60_000 + skew)
       }
-    })
-  )
+    }))
 
   test("of two pauses the longer one stays, with its reason; trips only grow", (world) =>
     Effect.gen(function* () {
@@ -54,8 +55,7 @@ export const lanes: DefineTests = (test) => {
       assert.deepStrictEqual(yield* shown(world), { reason: "Throttled", length: "minute", trips: 2 })
       yield* pause(world, { duration: hour, reason: unreachable, trips: 3 })
       assert.deepStrictEqual(yield* shown(world), { reason: "Unreachable", length: "hour", trips: 3 })
-    })
-  )
+    }))
 
   test("a pause without an end outlasts every other, whichever came first", (world) =>
     Effect.gen(function* () {
@@ -64,8 +64,7 @@ export const lanes: DefineTests = (test) => {
       assert.deepStrictEqual(yield* shown(world), { reason: undefined, length: "endless", trips: 1 })
       yield* pause(world, { duration: hour, reason: unreachable, trips: 1 })
       assert.deepStrictEqual(yield* shown(world), { reason: undefined, length: "endless", trips: 1 })
-    })
-  )
+    }))
 
   test("a paused lane can be probed when its pause is over, by one relay at a time", (world) =>
     Effect.gen(function* () {
@@ -87,8 +86,7 @@ export const lanes: DefineTests = (test) => {
       // Still listed: who has no right to try leaves it alone until then.
       assert.deepStrictEqual(yield* shown(world), { reason: "Throttled", length: "minute", trips: 1 })
       assert.lengthOf(yield* lanes, 1)
-    })
-  )
+    }))
 
   test("a lane whose pause is not over, or has no end, cannot be probed", (world) =>
     Effect.gen(function* () {
@@ -96,8 +94,7 @@ export const lanes: DefineTests = (test) => {
       assert.isFalse(yield* world.store.probeLane(world.lane, minute))
       yield* pause(world, { duration: undefined, reason: undefined, trips: 0 })
       assert.isFalse(yield* world.store.probeLane(world.lane, minute))
-    })
-  )
+    }))
 
   test("a pause ends a right to probe", (world) =>
     Effect.gen(function* () {
@@ -111,8 +108,7 @@ export const lanes: DefineTests = (test) => {
       yield* probe
       yield* pause(world, { duration: minute, reason: throttled, trips: 2 })
       assert.deepStrictEqual(yield* shown(world), { reason: "Throttled", length: "minute", trips: 2 })
-    })
-  )
+    }))
 
   test("reopening opens what a relay paused, also before its time, and says what it opened", (world) =>
     Effect.gen(function* () {
@@ -120,8 +116,7 @@ export const lanes: DefineTests = (test) => {
       yield* pause(world, { duration: hour, reason: throttled, trips: 1 })
       assert.deepStrictEqual(yield* world.store.reopenLanes([world.lane, other]), [world.lane])
       assert.deepStrictEqual(yield* world.lanes, [])
-    })
-  )
+    }))
 
   test("reopening leaves an operator's pause alone until its time", (world) =>
     Effect.gen(function* () {
@@ -136,8 +131,7 @@ export const lanes: DefineTests = (test) => {
       const opened = yield* world.until(Effect.map(reopen, (names) => names[0]))
       assert.strictEqual(opened, world.lane)
       assert.deepStrictEqual(yield* world.lanes, [])
-    })
-  )
+    }))
 
   test("resuming opens a lane, whoever paused it", (world) =>
     Effect.gen(function* () {
@@ -148,8 +142,7 @@ export const lanes: DefineTests = (test) => {
       assert.strictEqual((yield* only(yield* world.lanes)).lane, other)
       yield* world.store.resumeLanes([other, world.lane])
       assert.deepStrictEqual(yield* world.lanes, [])
-    })
-  )
+    }))
 }
 
 const second = Duration.seconds(1)

@@ -144,7 +144,12 @@ export const settle = (model: Model, held: Model["leases"][number], settlement: 
 
 export const pause = (model: Model, lane: number, { length, reason, trips }: ModelPause): void => {
   const known = model.lanes.get(lane)
-  const paused: ModelLane = { paused: length, probe: undefined, reason, trips: Math.max(trips, known?.trips ?? 0) }
+  const paused: ModelLane = {
+    paused: length,
+    probe: undefined,
+    reason,
+    trips: Math.max(trips, known?.trips ?? 0)
+  }
   const stays = known !== undefined && (known.paused === "endless" || lengths[known.paused] > lengths[length])
   model.lanes.set(lane, stays ? { ...paused, paused: known.paused, reason: known.reason } : paused)
 }
@@ -166,6 +171,7 @@ export const probe = (model: Model, lane: number, window: "over" | "hour"): bool
 
 export const reopen = (model: Model, lane: number): boolean => {
   const held = model.lanes.get(lane)
-  if (held === undefined || held.paused === "endless" || (held.paused === "hour" && !held.reason)) return false
+  if (held === undefined || held.paused === "endless" || (held.paused === "hour" && !held.reason))
+    return false
   return model.lanes.delete(lane)
 }

@@ -10,12 +10,12 @@ import * as Reason from "@effect-cascade/core/TransportReason"
 import * as Arr from "effect/Array"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Clock from "effect/Clock"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { type Command, type CommandOf, sizes } from "./commands.ts"
+import { type Command, type CommandOf, priorityOf, sizes } from "./commands.ts"
 import * as Model from "./model.ts"
+import * as checks from "./modelChecks.ts"
 import { open as begin, type OpenTransaction } from "./openTransaction.ts"
 import type { World } from "./world.ts"
 
@@ -39,14 +39,17 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
   const model = Model.empty()
   const scope = yield* Scope.Scope
   const running = new Map<number, OpenTransaction>()
-  const laneOf = (lane: number) => world.laneOf(lane === 0 ? "high" : "low")
+  const laneOf = (lane: number) => world.laneOf(priorityOf(lane))
   const relayOf = (relay: number) => `relay-${relay}`
 
   const transactionOf = Effect.fnUntraced(function* (name: number) {
     const known = model.transactions.get(name)
     const open = running.get(name)
     if (known !== undefined && open !== undefined) return { known, open }
-    const fresh = { known: { rank: model.rank, rows: new Map() }, open: yield* Scope.provide(begin(store), scope) }
+    const fresh = {
+      known: { rank: model.rank, rows: new Map() },
+      open: yield* Scope.provide(begin(store), scope)
+    }
     model.transactions.set(name, fresh.known)
     running.set(name, fresh.open)
     return fresh
@@ -130,9 +133,16 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
       assert.lengthOf(taken, Math.min(limit, dueRows.length), "how many were claimed")
       const left = dueRows.filter((row) => !taken.includes(row))
       const latest = Math.max(...taken.map(({ rank }) => rank))
-      assert.isTrue(left.every(({ rank }) => rank >= latest), "one was passed over that was due longer")
+      assert.isTrue(
+        left.every(({ rank }) => rank >= latest),
+        "one was passed over that was due longer"
+      )
       const ranks = taken.map(({ rank }) => rank)
-      assert.deepStrictEqual(ranks, [...ranks].sort((a, b) => a - b), "the longest due come first")
+      assert.deepStrictEqual(
+        ranks,
+        [...ranks].sort((a, b) => a - b),
+        "the longest due come first"
+      )
     })
   })
 
@@ -197,23 +207,7 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
     assert.deepStrictEqual(sorted(claimed), expected, "what was claimed when leases had run out")
   })
 
-  const readLanes = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    const listed = yield* world.lanes
-    const actual = listed.map(({ lane, pausedUntil, reason, trips }) => ({
-      lane,
-      until: pausedUntil === undefined ? "endless" : isAhead(DateTime.toEpochMillis(pausedUntil), now),
-      reason: reason !== undefined,
-      trips
-    }))
-    const expected = Array.from(model.lanes, ([lane, { paused, probe, reason, trips }]) => ({
-      lane: laneOf(lane) as string,
-      until: paused === "endless" ? "endless" : paused === "hour" || probe === "hour" ? "hour" : "over",
-      reason,
-      trips
-    }))
-    assert.deepStrictEqual(sortBy(actual), sortBy(expected), "the lanes")
-  })
+  const checkLanes = checks.lanes(world, model)
 
   const step = (command: Command): Effect.Effect<void, unknown> => {
     model.rank++
@@ -229,7 +223,7 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
       case "Renew":
         return renew(command)
       case "Lapse":
-        return lapse(command.lane, (index) => ((command.mask >> index % 4) & 1) === 1)
+        return lapse(command.lane, (index) => ((command.mask >> (index % 4)) & 1) === 1)
       case "Pause": {
         const { lane, length, trips } = command
         Model.pause(model, lane, command)
@@ -240,23 +234,27 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
             reason: command.reason ? reason : undefined,
             trips
           }),
-          readLanes
+          checkLanes
         )
       }
       case "Probe":
         return Effect.flatMap(store.probeLane(laneOf(command.lane), lengths[command.window]), (taken) => {
-          assert.strictEqual(taken, Model.probe(model, command.lane, command.window), "whether a probe was let")
-          return readLanes
+          assert.strictEqual(
+            taken,
+            Model.probe(model, command.lane, command.window),
+            "whether a probe was let"
+          )
+          return checkLanes
         })
       case "Open": {
         const lane = laneOf(command.lane)
         if (command.how === "resume") {
           model.lanes.delete(command.lane)
-          return Effect.andThen(store.resumeLanes([lane]), readLanes)
+          return Effect.andThen(store.resumeLanes([lane]), checkLanes)
         }
         return Effect.flatMap(store.reopenLanes([lane]), (opened) => {
           assert.deepStrictEqual(opened, Model.reopen(model, command.lane) ? [lane] : [], "what was reopened")
-          return readLanes
+          return checkLanes
         })
       }
     }
@@ -267,57 +265,9 @@ const makeRun = Effect.fnUntraced(function* (world: World) {
       yield* end({ _tag: "End", transaction, how: "rollback" })
     }
     for (let lane = 0; lane < sizes.lanes; lane++) yield* lapse(lane, () => true)
-    yield* compareStored(world, model)
-    yield* compareKeys(world, model)
+    yield* checks.stored(world, model)
+    yield* checks.keys(world, model)
   })
 
   return { step, finish }
-})
-
-const isAhead = (until: number, now: number): string => (until - now > 60_000 ? "hour" : "over")
-
-const sortBy = <A extends { readonly lane: string }>(lanes: ReadonlyArray<A>): ReadonlyArray<A> =>
-  [...lanes].sort((a, b) => (a.lane < b.lane ? -1 : 1))
-
-/** Each committed message is in one state, the model's, and has ended at most once; there are no others. */
-const compareStored = Effect.fnUntraced(function* (world: World, model: Model.Model) {
-  if (world.messages === undefined) return
-  const stored = yield* world.messages
-  const ends = ["sent", "uncertain", "dead", "expired"]
-  const actual = stored.map(({ attempts, id, outcomes, state }) => ({
-    id,
-    state,
-    attempts,
-    ends: outcomes.filter(({ kind }) => ends.includes(kind)).length
-  }))
-  const expected = Array.from(model.committed.values(), ({ attempts, end, id, state }) => ({
-    id,
-    state: state === "ended" ? end : state === "free" ? "waiting" : "leased",
-    attempts,
-    ends: state === "ended" ? 1 : 0
-  }))
-  const byId = <A extends { readonly id: string }>(rows: ReadonlyArray<A>) =>
-    [...rows].sort((a, b) => (a.id < b.id ? -1 : 1))
-  assert.deepStrictEqual(byId(actual), byId(expected) as typeof actual, "what is stored in the end")
-})
-
-/** Each tracking id stands for its message if that was committed, and for none if it was not. */
-const compareKeys = Effect.fnUntraced(function* ({ laneOf, row, store }: World, model: Model.Model) {
-  const keys = Arr.range(0, sizes.keys - 1)
-  const asking = store.insert(
-    Arr.map(keys, (key) => row({ trackingId: `key-${key}`, lane: laneOf("high"), payload: "content 0" }))
-  )
-  const answers = yield* Effect.catch(
-    store.transaction(Effect.flatMap(asking, (answers) => Effect.fail({ answers }))),
-    (error) => ("answers" in error ? Effect.succeed(error.answers) : Effect.fail(error))
-  )
-  const expected = keys.map((key) => {
-    const known = model.committed.get(key)
-    return known === undefined ? "inserted" : known.content === 0 ? "existing" : "conflict"
-  })
-  assert.deepStrictEqual(
-    answers.map(({ result }) => result),
-    expected,
-    "what the tracking ids stand for in the end"
-  )
 })

@@ -32,8 +32,7 @@ export const racing: DefineTests = (test) => {
         assert.strictEqual((yield* only(yield* Fiber.join(waiting))).result, expected)
         yield* second.commit
         assert.lengthOf(yield* claim(), 1)
-      })
-    )
+      }))
   }
 
   test("a tracking id of a savepoint that is gone is free, while the transaction around it is open", ({
@@ -65,8 +64,7 @@ export const racing: DefineTests = (test) => {
       assert.strictEqual((yield* only(yield* first.run(insert))).result, "existing")
       yield* first.commit
       assert.deepStrictEqual(idsOf(yield* claim()), [message.id])
-    })
-  )
+    }))
 
   test("a message that is committed is found at once, also where another open transaction has found it", ({
     enqueue,
@@ -83,8 +81,7 @@ export const racing: DefineTests = (test) => {
       }
       yield* first.rollback
       yield* second.rollback
-    })
-  )
+    }))
 
   test("of two transactions that wait for each other one fails, to be tried again", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -112,8 +109,7 @@ export const racing: DefineTests = (test) => {
         ["existing", "existing"]
       )
       assert.deepStrictEqual(idsOf(yield* claim()), idsOf([a, b]))
-    })
-  )
+    }))
 
   test("of many that write one tracking id at once, one writes it", ({ claim, row, store }) =>
     Effect.gen(function* () {
@@ -126,6 +122,5 @@ export const racing: DefineTests = (test) => {
       const results = answers.map(({ result }) => result).sort()
       assert.deepStrictEqual(results, [...Array.from({ length: 7 }, () => "existing"), "inserted"])
       assert.deepStrictEqual(idsOf(yield* claim()), [message.id])
-    })
-  )
+    }))
 }

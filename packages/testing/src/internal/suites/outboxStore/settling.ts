@@ -20,11 +20,16 @@ export const settling: DefineTests = (test) => {
         const held = yield* only(yield* claim({ lease: "1 milli" }))
         assert.deepStrictEqual(yield* settle(settled(held, kind, { reason })), [held.id])
         assert.deepStrictEqual(yield* claim(), [])
-      })
-    )
+      }))
   }
 
-  test("`retry` makes a row due after its delay, and counts the attempt", ({ claim, enqueue, row, settle, until }) =>
+  test("`retry` makes a row due after its delay, and counts the attempt", ({
+    claim,
+    enqueue,
+    row,
+    settle,
+    until
+  }) =>
     Effect.gen(function* () {
       const [now, soon, later] = [row(), row(), row()]
       yield* enqueue(now, soon, later)
@@ -49,8 +54,7 @@ export const settling: DefineTests = (test) => {
         })
       )
       assert.deepStrictEqual(seen, new Set([now.id, soon.id]))
-    })
-  )
+    }))
 
   test("`retry` is not due before its delay is over", ({ claim, enqueue, row, settle }) =>
     Effect.gen(function* () {
@@ -58,8 +62,7 @@ export const settling: DefineTests = (test) => {
       const held = yield* only(yield* claim())
       yield* settle(settled(held, "retry", { reason, delayMillis: 60_000 }))
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   for (const { counted, kind } of [
     { kind: "retry", counted: false },
@@ -81,8 +84,7 @@ export const settling: DefineTests = (test) => {
         const again = yield* only(yield* claim())
         assert.deepInclude(again, { id: held.id, attempts, lapses: 0, lapsed: false })
         assert.isAbove(Number(again.lease), Number(held.lease))
-      })
-    )
+      }))
   }
 
   test("a row that is deferred or given back keeps its place", ({ claim, enqueue, row, settle }) =>
@@ -96,8 +98,7 @@ export const settling: DefineTests = (test) => {
         (yield* claim()).map(({ id }) => id),
         [deferred.id, released.id, other.id]
       )
-    })
-  )
+    }))
 
   test("one call settles rows of every kind, and answers for those whose lease held", ({
     claim,
@@ -113,16 +114,27 @@ export const settling: DefineTests = (test) => {
       const [lost, ...mine] = held
       if (lost === undefined) return assert.fail("nothing was due")
       yield* settle(settled(lost, "released"))
-      const settlements = mine.map((one, index) => settled(one, kinds[index] ?? "sent", { delayMillis: 60_000 }))
+      const settlements = mine.map((one, index) =>
+        settled(one, kinds[index] ?? "sent", { delayMillis: 60_000 })
+      )
       const strange = settled({ id: SecureRandom.uuidV7Unsafe(), lease: 1n }, "sent")
-      const answer = yield* store.settle([settled(lost, "sent"), strange, ...settlements], { relay: "relay-a" })
+      const answer = yield* store.settle([settled(lost, "sent"), strange, ...settlements], {
+        relay: "relay-a"
+      })
       assert.deepStrictEqual(Array.from(answer).sort(), idsOf(mine))
-      const due = [lost.id, ...settlements.filter(({ kind }) => kind === "deferred" || kind === "released").map(({ id }) => id)]
+      const due = [
+        lost.id,
+        ...settlements.filter(({ kind }) => kind === "deferred" || kind === "released").map(({ id }) => id)
+      ]
       assert.deepStrictEqual(idsOf(yield* claim()), due.sort())
-    })
-  )
+    }))
 
-  test("the same settle again changes nothing and is answered as the first", ({ claim, enqueue, rows, settle }) =>
+  test("the same settle again changes nothing and is answered as the first", ({
+    claim,
+    enqueue,
+    rows,
+    settle
+  }) =>
     Effect.gen(function* () {
       const kinds = ["sent", "retry", "deferred", "uncertain"] as const
       yield* enqueue(...rows(kinds.length))
@@ -135,8 +147,7 @@ export const settling: DefineTests = (test) => {
       assert.deepStrictEqual(yield* settle(first, ...others), answer)
       const deferred = yield* only(yield* claim())
       assert.deepInclude(deferred, { attempts: 0, lapses: 0 })
-    })
-  )
+    }))
 
   test("a settle under an older lease changes nothing and is not answered for", ({
     claim,
@@ -155,8 +166,7 @@ export const settling: DefineTests = (test) => {
       assert.deepStrictEqual(yield* claim(), [])
       assert.deepStrictEqual(yield* settle(settled(newer, "deferred")), [newer.id])
       assert.deepInclude(yield* only(yield* claim()), { attempts: 0, lapses: 1 })
-    })
-  )
+    }))
 
   test("a settle under a number that was never given changes nothing", ({ claim, enqueue, row, settle }) =>
     Effect.gen(function* () {
@@ -166,8 +176,7 @@ export const settling: DefineTests = (test) => {
       const held = yield* only(yield* claim())
       assert.deepStrictEqual(yield* settle(settled({ id: held.id, lease: held.lease + 1n }, "sent")), [])
       assert.deepStrictEqual(yield* settle(settled(held, "sent")), [held.id])
-    })
-  )
+    }))
 
   test("a lease that has been settled is over: nothing else can be said under it", ({
     claim,
@@ -187,8 +196,7 @@ export const settling: DefineTests = (test) => {
       assert.deepStrictEqual(yield* settle(settled(again, "dead")), [])
       assert.deepStrictEqual(yield* renew("1 hour", again), [])
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("a lease whose time is over holds until another claim takes the row", ({
     claim,
@@ -207,8 +215,7 @@ export const settling: DefineTests = (test) => {
       yield* until(nonEmpty(claim({ limit: 1 })))
       assert.deepStrictEqual(yield* settle(settled(late, "sent")), [late.id])
       assert.deepStrictEqual(yield* claim(), [])
-    })
-  )
+    }))
 
   test("renew moves the end of a lease", ({ claim, enqueue, row, renew, until }) =>
     Effect.gen(function* () {
@@ -222,8 +229,7 @@ export const settling: DefineTests = (test) => {
       assert.deepStrictEqual(yield* renew(Duration.millis(1), mine), [kept.id])
       const again = yield* only(yield* until(nonEmpty(claim())))
       assert.deepInclude(again, { id: kept.id, lapsed: true, lapses: 1 })
-    })
-  )
+    }))
 
   test("renew of a lease whose time is over keeps the row, if no other claim has taken it", ({
     claim,
@@ -243,6 +249,5 @@ export const settling: DefineTests = (test) => {
       assert.deepStrictEqual(yield* renew("1 hour", lost, kept), [kept.id])
       assert.deepStrictEqual(yield* claim(), [])
       assert.deepStrictEqual(yield* settle(settled(kept, "sent")), [kept.id])
-    })
-  )
+    }))
 }

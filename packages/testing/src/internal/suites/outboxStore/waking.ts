@@ -15,8 +15,7 @@ export const waking: DefineTests = (test) => {
       yield* enqueue(row())
       yield* Queue.take(first)
       yield* Queue.take(second)
-    })
-  )
+    }))
 
   test("lanes that are opened wake too", ({ lane, store }) =>
     Effect.gen(function* () {
@@ -24,21 +23,24 @@ export const waking: DefineTests = (test) => {
       const wakes = yield* store.wakes
       yield* store.resumeLanes([lane])
       yield* Queue.take(wakes)
-    })
-  )
+    }))
 
   test("who no longer listens holds nobody up", ({ claim, enqueue, row, store }) =>
     Effect.gen(function* () {
       yield* Effect.scoped(store.wakes)
       yield* enqueue(row())
       assert.lengthOf(yield* claim(), 1)
-    })
-  )
+    }))
 }
 
 /** For stores that several processes can share. */
 export const sharing: DefineTests = (test) => {
-  test("what one process commits, another claims; no two hold the same row", ({ another, claim, enqueue, rows }) =>
+  test("what one process commits, another claims; no two hold the same row", ({
+    another,
+    claim,
+    enqueue,
+    rows
+  }) =>
     Effect.gen(function* () {
       const other = yield* given(another)
       const all = rows(40)
@@ -49,10 +51,15 @@ export const sharing: DefineTests = (test) => {
       )
       const rest = yield* claim({ store: other, relay: "relay-b" })
       assert.deepStrictEqual(idsOf([...claims.flat(), ...rest]), idsOf(all))
-    })
-  )
+    }))
 
-  test("a process cannot settle or renew what another holds by now", ({ another, claim, enqueue, row, until }) =>
+  test("a process cannot settle or renew what another holds by now", ({
+    another,
+    claim,
+    enqueue,
+    row,
+    until
+  }) =>
     Effect.gen(function* () {
       const other = yield* given(another)
       yield* enqueue(row())
@@ -61,8 +68,7 @@ export const sharing: DefineTests = (test) => {
       assert.deepStrictEqual(yield* other.settle([settled(older, "sent")], { relay: "killed" }), new Set())
       assert.deepStrictEqual(yield* other.renew([older], Duration.hours(1)), new Set())
       assert.deepStrictEqual(yield* other.renew([newer], Duration.hours(1)), new Set([newer.id]))
-    })
-  )
+    }))
 
   test("a pause holds for every process", ({ another, lane, store }) =>
     Effect.gen(function* () {
@@ -77,8 +83,7 @@ export const sharing: DefineTests = (test) => {
         (yield* store.lanes).map((held) => held.lane),
         lane
       )
-    })
-  )
+    }))
 
   test("a commit in one process wakes another", ({ another, enqueue, moment, row }) =>
     Effect.gen(function* () {
@@ -91,8 +96,7 @@ export const sharing: DefineTests = (test) => {
         yield* moment
       }
       yield* Fiber.join(woken)
-    })
-  )
+    }))
 }
 
 const given = <A, E, R>(another: Effect.Effect<A, E, R> | undefined) =>

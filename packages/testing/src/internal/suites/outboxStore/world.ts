@@ -5,7 +5,13 @@
  */
 import * as Lane from "@effect-cascade/outbox/Lane"
 import type { NotInTransaction, StoreError } from "@effect-cascade/outbox/OutboxError"
-import type { ClaimedRow, InsertedRow, NewRow, SettledKind, SettledRow } from "@effect-cascade/outbox/OutboxRow"
+import type {
+  ClaimedRow,
+  InsertedRow,
+  NewRow,
+  SettledKind,
+  SettledRow
+} from "@effect-cascade/outbox/OutboxRow"
 import type { HeldLease, LaneRow, OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import * as Arr from "effect/Array"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -108,7 +114,10 @@ export const make = ({ another, clock, messages, store }: WorldOptions): World =
     enqueue: (...rows) => Effect.tap(store.transaction(store.insert(rows)), () => tick),
     claim: (options = {}) =>
       (options.store ?? store).claim(
-        Arr.map(options.lanes ?? Arr.of<string>(lane), (name) => ({ lane: name, limit: options.limit ?? 100 })),
+        Arr.map(options.lanes ?? Arr.of<string>(lane), (name) => ({
+          lane: name,
+          limit: options.limit ?? 100
+        })),
         { lease: Duration.fromInputUnsafe(options.lease ?? "10 minutes"), relay: options.relay ?? relay }
       ),
     settle: (...rows) => Effect.map(store.settle(rows, { relay }), sorted),
@@ -139,11 +148,7 @@ export const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlyArr
   rows.map(({ id }) => id).sort()
 
 /** What a relay writes about a row that it holds. */
-export const settled = (
-  row: HeldLease,
-  kind: SettledKind,
-  more?: Partial<SettledRow>
-): SettledRow => ({
+export const settled = (row: HeldLease, kind: SettledKind, more?: Partial<SettledRow>): SettledRow => ({
   id: row.id,
   lease: row.lease,
   kind,
