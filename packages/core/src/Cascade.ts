@@ -22,7 +22,7 @@
 import { chunksOf, isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -293,6 +293,10 @@ export const sendStream = <E, R>(
   options?: SendStreamOptions
 ): Stream.Stream<Delivery, E, R | Cascade> =>
   Stream.unwrap(Cascade.useSync((cascade) => cascade.sendStream(messages, options)))
+
+/** Asks the provider what became of an accepted message. @see CascadeShape.status */
+export const status = (messageId: string): Effect.Effect<StatusReport, StatusError, StatusLookup | Cascade> =>
+  Cascade.use((cascade) => cascade.status(messageId))
 
 const isMessage = Schema.is(Message.Message)
 

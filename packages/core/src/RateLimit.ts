@@ -4,6 +4,10 @@
  * It delays and never refuses. The wait can be interrupted, and then nothing has been sent. Whoever shares the
  * `RateLimiter` and the key shares the rate: the fibers of a process with `RateLimiter.layerStoreMemory`, many machines
  * with `RateLimiter.layerStoreRedis`.
+ *
+ * A batch is one turn. What a transport sends beyond one request for it (`SmsBatTransport`: another route, a body that
+ * is too large, the halves of what was refused) goes on the same turn; should the provider find that too fast, it says so,
+ * and that is `Throttled`: nothing is lost by it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -4,9 +4,11 @@ import { TestClock } from "effect/testing"
 import * as Cascade from "../src/Cascade.ts"
 import * as CascadeEvents from "../src/CascadeEvents.ts"
 import type { Delivery } from "../src/Delivery.ts"
+import { StatusLookup } from "../src/StatusLookup.ts"
 import { Transport } from "../src/Transport.ts"
 import * as TransportReason from "../src/TransportReason.ts"
 import { flashCall, message, reasons, scripted, type Scripted, Whole, Word } from "./support/scripted.ts"
+import { report } from "./support/status.ts"
 
 const client = (transport: Scripted, options?: Cascade.CascadeOptions) =>
   Effect.provideService(Cascade.make(options), Transport, transport)
@@ -106,6 +108,26 @@ describe("Cascade.send", () => {
       assert.deepStrictEqual(tags(yield* Effect.provide(all, Layer.provide(Cascade.layer, needs))), [
         "Accepted"
       ])
+    })
+  )
+})
+
+describe("Cascade.status", () => {
+  it.effect("asks the look-up of the program, once", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const answer = report("delivered", { messageId: "p-1" })
+      const lookup = (messageId: string) => Effect.sync(() => (asked.push(messageId), answer))
+      const transport = Layer.succeed(
+        Transport,
+        scripted(() => "accepted")
+      )
+      const found = yield* Cascade.status("p-1").pipe(
+        Effect.provide(Layer.provide(Cascade.layer, transport)),
+        Effect.provideService(StatusLookup, { lookup })
+      )
+      assert.strictEqual(found, answer)
+      assert.deepStrictEqual(asked, ["p-1"])
     })
   )
 })

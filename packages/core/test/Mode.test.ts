@@ -118,14 +118,14 @@ describe("withMode", () => {
         const { inner, lines, outer } = yield* guarded(mode as never)
         const deliveries = yield* Transport.deliver(outer, yield* mixed)
         const listed: ReadonlyArray<unknown> = Object(mode).allowlist ?? []
-        const numbers = listed.map((one) =>
-          typeof one === "string" ? (PhoneNumber.correct(one) ?? one) : one
+        const numbers = new Set(
+          listed.map((one) => (typeof one === "string" ? (PhoneNumber.correct(one) ?? one) : one))
         )
         assert.deepStrictEqual(
           deliveries.map(({ _tag }) => _tag === "Accepted"),
-          [theirs, mine, theirs].map((phone) => numbers.includes(phone))
+          [theirs, mine, theirs].map((phone) => numbers.has(phone))
         )
-        assert.isTrue(inner.calls.flat().every(({ message }) => numbers.includes(message.toPhone)))
+        assert.isTrue(inner.calls.flat().every(({ message }) => numbers.has(message.toPhone)))
         for (const line of lines) assert.notInclude(line, phone)
       }),
     { arbitrary: { runs: 2000 } }

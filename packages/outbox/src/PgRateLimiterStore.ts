@@ -7,8 +7,9 @@
  * lost and never adds up. Fixed windows and adaptive limits take one statement or transaction each time, since their
  * answer is the count itself.
  *
- * Only the database's clock counts. While the database is away every call fails with a `RateLimitStoreError`: nothing
- * is let through uncounted but what has been leased.
+ * Only the database's clock counts. Statements run on a connection of their own, also where the caller has a
+ * transaction open: what was taken stays taken when that rolls back, and nobody waits for its end. While the database is
+ * away every call fails with a `RateLimitStoreError`: nothing is let through but what has been leased.
  */
 import { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"

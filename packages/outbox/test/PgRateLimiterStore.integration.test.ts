@@ -1,3 +1,4 @@
+import * as Envelope from "@effect-cascade/core/Envelope"
 import * as RateLimit from "@effect-cascade/core/RateLimit"
 import * as OutboxMigrations from "@effect-cascade/outbox/OutboxMigrations"
 import * as PgRateLimiterStore from "@effect-cascade/outbox/PgRateLimiterStore"
@@ -10,8 +11,7 @@ import { forgetRateLimits } from "../src/internal/sql/forgetRateLimits.ts"
 import { leaseTokens } from "../src/internal/sql/leaseTokens.ts"
 import { connect, database } from "./support/database.ts"
 import { transaction } from "./support/messages.ts"
-import { recording } from "./support/transport.ts"
-import * as Envelope from "@effect-cascade/core/Envelope"
+import { acceptAll, recording } from "./support/transport.ts"
 
 /** A store as another process would have it, with a client of its own. */
 const storeOn = (client: PgClient.PgClient, options?: PgRateLimiterStore.PgRateLimiterStoreOptions) =>
@@ -42,27 +42,31 @@ layer(database, { excludeTestServices: true })("rate limits in Postgres", (it) =
   it.effect("eight processes keep to one limit together", () =>
     Effect.gen(function* () {
       yield* reset
-      const [perSecond, burst, total] = [200, 60, 400]
+      const [limit, burst, total] = [200, 60, 400]
       const times: Array<number> = []
+      const { transport } = recording((batch, call) =>
+        Effect.andThen(
+          Effect.map(nowMillis, (now) => times.push(now)),
+          acceptAll(batch, call)
+        )
+      )
+      const batch = [yield* Envelope.seal(transaction("a"))] as const
       let left = total
       yield* Effect.forEach(
         Array.from({ length: 8 }),
         () =>
           Effect.gen(function* () {
-            const client = yield* connect({ maxConnections: 2 })
-            const limiter = yield* Effect.flatMap(storeOn(client), limiterOn)
-            const send = RateLimiter.sleep(limiter, {
-              algorithm: "token-bucket",
-              key: "provider",
-              limit: burst,
-              window: (burst / perSecond) * 1000
-            }).pipe(
-              Effect.andThen(nowMillis),
-              Effect.map((now) => times.push(now))
+            const limiter = yield* Effect.flatMap(connect({ maxConnections: 2 }), storeOn).pipe(
+              Effect.flatMap(limiterOn)
+            )
+            const { send } = yield* Effect.provideService(
+              RateLimit.withRateLimit(transport, { limit, burst }),
+              RateLimiter.RateLimiter,
+              limiter
             )
             const fiber = Effect.whileLoop({
               while: () => left-- > 0,
-              body: () => send,
+              body: () => send(batch),
               step: () => undefined
             })
             yield* Effect.all([fiber, fiber, fiber], { concurrency: "unbounded" })
@@ -74,7 +78,7 @@ layer(database, { excludeTestServices: true })("rate limits in Postgres", (it) =
       for (const window of [10, 100, 300, 1000]) {
         for (const [index, from] of times.entries()) {
           const sent = times.findLastIndex((at) => at <= from + window) - index + 1
-          assert.isAtMost(sent, (perSecond * window) / 1000 + burst, `in ${window} ms`)
+          assert.isAtMost(sent, (limit * window) / 1000 + burst, `in ${window} ms`)
         }
       }
     })

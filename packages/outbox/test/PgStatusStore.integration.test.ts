@@ -81,7 +81,7 @@ onFollowed("what is followed", (test) => {
         relay: "test"
       })
       if (dead === undefined || retry === undefined) return assert.fail("nothing claimed")
-      const common = { delayMillis: 0, counted: true, reason: undefined, providerMessageId: undefined }
+      const common = { delayMillis: 0, counted: true, reason: undefined, providerMessageId: "p" }
       const settled = yield* store.settle(
         [
           { ...common, id: dead.id, lease: dead.lease, kind: "dead" },
@@ -112,6 +112,22 @@ onFollowed("what is followed", (test) => {
       assert.strictEqual((yield* store.settle([{ ...sent, lease: row.lease }], { relay: "test" })).size, 1)
       assert.strictEqual((yield* store.settle([{ ...sent, lease: row.lease }], { relay: "test" })).size, 1)
       assert.strictEqual((yield* statusRow("a"))?.providerId, "p")
+    }))
+
+  test("is what was accepted first, should a message ever be sent once more", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const store = yield* OutboxStore
+      const known = yield* accepted(["a"])
+      yield* sql`INSERT INTO cascade.work (message_id, lane, due_at, lease)
+        VALUES (${known.get("a") ?? ""}::uuid, 'default/high', now(), 7)`
+      const [row] = yield* store.claim([{ lane: "default/high", limit: 1 }], { lease: minute, relay: "test" })
+      if (row === undefined) return assert.fail("nothing claimed")
+      const common = { delayMillis: 0, counted: true, reason: undefined, providerMessageId: "another" }
+      const sent = { ...common, id: row.id, lease: row.lease, kind: "sent" as const }
+      assert.strictEqual((yield* store.settle([sent], { relay: "test" })).size, 1)
+      assert.strictEqual((yield* outcomesOf("a")).length, 2)
+      assert.strictEqual((yield* statusRow("a"))?.providerId, "provider-a")
     }))
 
   test("never keeps an outcome from being written, whatever the provider calls its messages", () =>

@@ -1,13 +1,15 @@
+import * as Reason from "@effect-cascade/core/TransportReason"
 import { StoreError } from "@effect-cascade/outbox/OutboxError"
-import { OutboxStore, type OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
+import type { SettledRow } from "@effect-cascade/outbox/OutboxRow"
+import { type LaneRow, OutboxStore, type OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import * as Relay from "@effect-cascade/outbox/Relay"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Queue, Scope } from "effect"
+import { DateTime, Deferred, Effect, Exit, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { claimed } from "./support/claimed.ts"
 import { fakeStore } from "./support/fakeStore.ts"
 import { transaction } from "./support/messages.ts"
-import { recording } from "./support/transport.ts"
+import { failAll, recording } from "./support/transport.ts"
 
 const away = new StoreError({ operation: "claim", detail: "away", isRetryable: true })
 const missing = new StoreError({ operation: "claim", code: "42P01", detail: "no table", isRetryable: false })
@@ -174,6 +176,56 @@ describe("the heartbeat", () => {
       yield* make(store, { heartbeat: "1 second" })
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(reads, 11)
+    })
+  )
+})
+
+describe("a lane that is paused while it is claimed from", () => {
+  it.effect("sends nothing of what the claim brings", () =>
+    Effect.gen(function* () {
+      const claiming = yield* Deferred.make<void>()
+      const paused = yield* Deferred.make<void>()
+      const given = yield* Deferred.make<ReadonlyArray<SettledRow>>()
+      let lanes: ReadonlyArray<LaneRow> = []
+      const claims = claimsOf((time) => {
+        if (time === 1) return Effect.succeed([claimed(transaction("first"))])
+        if (time > 2) return Effect.succeed([])
+        // On its way while the first batch meets the obstacle.
+        return Deferred.succeed(claiming, undefined).pipe(
+          Effect.andThen(Deferred.await(paused)),
+          Effect.as([claimed(transaction("second"))])
+        )
+      })
+      const store = fakeStore({
+        claim: claims.claim,
+        lanes: Effect.sync(() => lanes),
+        pauseLanes: (pause) =>
+          Effect.map(DateTime.now, (now) => {
+            lanes = pause.lanes.map((lane) => ({
+              lane,
+              reason: pause.reason,
+              trips: pause.trips,
+              pausedUntil: DateTime.addDuration(now, "1 hour")
+            }))
+          }),
+        settle: (rows) =>
+          Effect.as(
+            rows[0].kind === "deferred" ? Deferred.succeed(paused, undefined) : Deferred.succeed(given, rows),
+            new Set(rows.map(({ id }) => id))
+          )
+      })
+      const throttled = failAll(new Reason.Throttled({ status: 429 }))
+      const sent = recording((batch, call) =>
+        Effect.andThen(Deferred.await(claiming), throttled(batch, call))
+      )
+      yield* make(store, undefined, sent)
+      yield* TestClock.adjust("1 second")
+      const rows = yield* Deferred.await(given)
+      assert.deepStrictEqual(
+        rows.map(({ counted, id, kind }) => [id, kind, counted]),
+        [["row-second", "released", false]]
+      )
+      assert.deepStrictEqual(sent.sentIds(), ["first"])
     })
   )
 })

@@ -220,7 +220,8 @@ describe("an obstacle", () => {
   it.effect("that names its time stops all of the account for so long", () =>
     Effect.gen(function* () {
       let isOver = false
-      const throttled = refuses(new Reason.Throttled({ status: 429, retryAfter: Duration.seconds(30) }))
+      const refusal = refuses(new Reason.Throttled({ status: 429, retryAfter: Duration.seconds(30) }))
+      const throttled: LookupScript = (id, call) => Effect.delay(refusal(id, call), "10 millis")
       const of = yield* tracking((id, call) => (isOver ? says("delivered") : throttled)(id, call), {
         concurrency: 4
       })

@@ -8,7 +8,6 @@ import type { SettledKind } from "@effect-cascade/outbox/OutboxRow"
 import * as PgOutboxAdminStore from "@effect-cascade/outbox/PgOutboxAdminStore"
 import * as PgOutboxStore from "@effect-cascade/outbox/PgOutboxStore"
 import * as PgRateLimiterStore from "@effect-cascade/outbox/PgRateLimiterStore"
-import * as SqlFailure from "@effect-cascade/outbox/SqlFailure"
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Layer, Queue, type Scope } from "effect"
@@ -17,13 +16,11 @@ import { SqlClient } from "effect/sql"
 import { reset } from "./support/database.ts"
 import { canary, ids, promo, transaction } from "./support/messages.ts"
 import { drain } from "./support/relay.ts"
-import { Roles, roles } from "./support/roles.ts"
+import { denied, type Duty, isDenied, Roles, roles } from "./support/roles.ts"
 import { kinds, workOf } from "./support/rows.ts"
 import { recording } from "./support/transport.ts"
 
 type Services = Layer.Success<typeof roles> | Scope.Scope
-
-type Duty = "writer" | "relay" | "admin" | "nobody"
 
 /** The outbox as a program of this role has it. */
 const as = (duty: Duty) =>
@@ -41,30 +38,6 @@ const as = (duty: Duty) =>
 
 const enqueue = (...messages: ReadonlyArray<Message.Message>) =>
   Outbox.Outbox.use((outbox) => outbox.transaction(outbox.enqueueAll(messages)))
-
-/** What the database says to a statement of this role: the SQLSTATE, or nothing where it lets it. */
-const verdict = (duty: Duty, statement: string) =>
-  Effect.gen(function* () {
-    const client = (yield* Roles)[duty]
-    const undo = "undo"
-    const error = yield* Effect.flip(
-      client.withTransaction(Effect.andThen(client.unsafe(statement), Effect.fail(undo)))
-    )
-    return typeof error === "string" ? undefined : SqlFailure.code(error)
-  })
-
-const denied = "42501"
-
-/** All of these are refused to a role, and each because it is not its business. */
-const isDenied = (duty: Duty, statements: ReadonlyArray<string>) =>
-  Effect.forEach(
-    statements,
-    (statement) =>
-      Effect.map(verdict(duty, statement), (code) =>
-        assert.strictEqual(code, denied, `${duty}: ${statement}`)
-      ),
-    { discard: true }
-  )
 
 const columns = "id, account, tracking_id, lane, message_type, uncertainty, payload, created_at"
 const values = "gen_random_uuid(), 'default', 'x', 'default/high', 'transaction', 'resend', '{}', now()"
@@ -115,6 +88,15 @@ layer(roles, { excludeTestServices: true })("roles", (it) => {
       yield* owner`UPDATE cascade.message SET payload = NULL`
       assert.deepStrictEqual(yield* ask("{}"), [{ asked: "asked", id: row?.id, same: true }])
     }))
+
+  test("a writer enqueues a message twice, and learns that an id is another message's", () =>
+    Effect.gen(function* () {
+      yield* enqueue(transaction("a"))
+      const [again] = yield* enqueue(transaction("a"))
+      assert.strictEqual(again?._tag, "AlreadyEnqueued")
+      const error = yield* Effect.flip(enqueue(transaction("a", { text: "another text" })))
+      assert.strictEqual(error._tag, "TrackingIdReused")
+    }).pipe(Effect.provide(as("writer"))))
 
   test("a writer does nothing else", () =>
     Effect.gen(function* () {

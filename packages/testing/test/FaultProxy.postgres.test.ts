@@ -124,39 +124,37 @@ describe("a proxy before Postgres", () => {
       })
     )
 
-    it.effect(
-      "half-open in a transaction: it stays open in Postgres until the connection is reset",
-      () =>
-        Effect.gen(function* () {
-          const { proxy, sql } = yield* through
-          const direct = yield* SqlClient.SqlClient
-          const holders = direct<{ readonly pid: number }>`
+    it.effect("half-open in a transaction: it stays open in Postgres until the connection is reset", () =>
+      Effect.gen(function* () {
+        const { proxy, sql } = yield* through
+        const direct = yield* SqlClient.SqlClient
+        const holders = direct<{ readonly pid: number }>`
           SELECT pid FROM pg_stat_activity
           WHERE datname = current_database() AND state = 'idle in transaction'`
-          const stuck = yield* Deferred.make<void>()
-          const transaction = yield* Effect.forkChild(
-            sql.withTransaction(
-              Effect.gen(function* () {
-                yield* sql`INSERT INTO orders VALUES ('locked')`
-                const before = yield* proxy.traffic
-                yield* proxy.stall()
-                const query = yield* Effect.forkChild(sql`SELECT 1`)
-                yield* proxy.awaitTraffic(({ upstream }) => upstream.received > before.upstream.received)
-                yield* Deferred.succeed(stuck, undefined)
-                yield* Fiber.join(query)
-              })
-            )
+        const stuck = yield* Deferred.make<void>()
+        const transaction = yield* Effect.forkChild(
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`INSERT INTO orders VALUES ('locked')`
+              const before = yield* proxy.traffic
+              yield* proxy.stall()
+              const query = yield* Effect.forkChild(sql`SELECT 1`)
+              yield* proxy.awaitTraffic(({ upstream }) => upstream.received > before.upstream.received)
+              yield* Deferred.succeed(stuck, undefined)
+              yield* Fiber.join(query)
+            })
           )
-          yield* Deferred.await(stuck)
-          assert.strictEqual((yield* holders).length, 1)
-          assert.strictEqual(yield* proxy.cut, 1)
-          assert.include(sqlErrors(yield* Fiber.await(transaction)), "ConnectionError")
-          // The reset has reached Postgres; it takes a moment to act on it.
-          yield* Effect.repeat(holders, { until: (rows) => rows.length === 0 })
-          assert.notInclude(yield* orders, "locked")
-          yield* proxy.resume()
-          assert.strictEqual((yield* sql`SELECT 1`).length, 1)
-        })
+        )
+        yield* Deferred.await(stuck)
+        assert.strictEqual((yield* holders).length, 1)
+        assert.strictEqual(yield* proxy.cut, 1)
+        assert.include(sqlErrors(yield* Fiber.await(transaction)), "ConnectionError")
+        // The reset has reached Postgres; it takes a moment to act on it.
+        yield* Effect.repeat(holders, { until: (rows) => rows.length === 0 })
+        assert.notInclude(yield* orders, "locked")
+        yield* proxy.resume()
+        assert.strictEqual((yield* sql`SELECT 1`).length, 1)
+      })
     )
 
     it.effect("down: refused, and back again", () =>

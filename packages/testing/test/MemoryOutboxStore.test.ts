@@ -3,7 +3,7 @@ import * as Message from "@effect-cascade/core/Message"
 import * as Outbox from "@effect-cascade/outbox/Outbox"
 import { OutboxStore } from "@effect-cascade/outbox/OutboxStore"
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arr, DateTime, Duration, Effect, Exit, Fiber, Layer, Result } from "effect"
+import { Array as Arr, DateTime, Duration, Effect, Exit, Fiber, Latch, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { open } from "../src/internal/suites/outboxStore/openTransaction.ts"
 import * as Worlds from "../src/internal/suites/outboxStore/world.ts"
@@ -83,10 +83,10 @@ describe("a statement that fails", () => {
   it.effect("and is swallowed in a savepoint takes the whole transaction with it", () =>
     Effect.gen(function* () {
       const { a, b, makeItWait, other, row, store, stored } = yield* crossed
-      const exit = yield* Effect.exit(
+      const failed = yield* Effect.flip(
         store.transaction(
           Effect.gen(function* () {
-            yield* store.insert([b])
+            yield* store.insert([row(), b])
             yield* makeItWait
             const inner = yield* Effect.flip(store.transaction(Effect.ignore(store.insert([a]))))
             assert.deepInclude(inner, { _tag: "StoreError", code: "25P02" })
@@ -94,7 +94,7 @@ describe("a statement that fails", () => {
           })
         )
       )
-      assert.isTrue(Exit.isFailure(exit))
+      assert.deepInclude(failed, { _tag: "StoreError", operation: "transaction", isRetryable: false })
       yield* settleDown
       yield* other.commit
       assert.deepStrictEqual(Worlds.idsOf(yield* stored), Worlds.idsOf([a, b]))
@@ -188,6 +188,48 @@ describe("transactions", () => {
   )
 })
 
+describe("a fiber that a transaction left behind", () => {
+  it.effect("can write nothing any more, also where it waited for its turn when the transaction ended", () =>
+    Effect.gen(function* () {
+      const { a, other, row, store, stored } = yield* crossed
+      const left = row()
+      const ending = yield* Effect.forkChild(
+        store.transaction(
+          Effect.gen(function* () {
+            yield* Effect.forkDetach(store.insert([left, a]), { startImmediately: true })
+            const late = Effect.andThen(settleDown, store.insert([row()]))
+            return yield* Effect.forkDetach(late, { startImmediately: true })
+          })
+        )
+      )
+      // The end waits for the first of them, the second one for the end.
+      yield* Effect.andThen(settleDown, settleDown)
+      yield* other.rollback
+      const late = yield* Fiber.await(yield* Fiber.join(ending))
+      assert.include(JSON.stringify(late), "the transaction has ended")
+      assert.deepStrictEqual(Worlds.idsOf(yield* stored), Worlds.idsOf([left, a]))
+    })
+  )
+})
+
+describe("a savepoint that a transaction left behind", () => {
+  it.effect("fails, and what it wrote is the transaction's", () =>
+    Effect.gen(function* () {
+      const { row, store, stored } = yield* world
+      const written = row()
+      const over = yield* Latch.make(false)
+      const savepoint = store.transaction(Effect.andThen(store.insert([written]), over.await))
+      const left = yield* store.transaction(
+        Effect.tap(Effect.forkDetach(savepoint, { startImmediately: true }), () => settleDown)
+      )
+      assert.deepStrictEqual(Worlds.idsOf(yield* stored), [written.id])
+      yield* over.open
+      assert.include(JSON.stringify(yield* Fiber.await(left)), "the transaction has ended")
+      assert.strictEqual((yield* Worlds.only(yield* store.transaction(store.insert([written])))).result, "existing")
+    })
+  )
+})
+
 describe("a claim", () => {
   it.effect("of 100,000 rows, some at a time, takes each once and in order", () =>
     Effect.gen(function* () {
@@ -255,6 +297,7 @@ describe("a look into the store", () => {
       yield* enqueue
       const found = yield* look
       assert.deepStrictEqual(found.message, yield* confirmation)
+      assert.include(found.payload, `"text":"${text}"`)
       assert.strictEqual(found.envelope?.account, "default")
       assert.deepStrictEqual(found.envelope?.headers, { tenant: "1" })
       assert.deepStrictEqual(found.envelope?.deadline, found.deadline)

@@ -90,7 +90,8 @@ describe("a test outbox", () => {
       const events = yield* CascadeEvents.CascadeEvents
       const stream = yield* events.subscribe
       yield* confirm("order-1")
-      yield* TestOutbox.drain
+      // Its own, whatever else there is.
+      yield* Effect.provide(TestOutbox.drain, CascadeEvents.layer())
       const seen = yield* Stream.runCollect(Stream.take(stream, 2))
       assert.deepStrictEqual(
         seen.map(({ _tag }) => _tag),

@@ -88,7 +88,7 @@ export const spoilt = (right: object, keys = Object.keys(right)): Arbitrary.Arbi
     junk,
     objectOf(keys),
     ...Array.from({ length: 4 }, () =>
-      objectOf(keys).pipe(Arbitrary.map((fields) => ({ ...right, ...fields })))
+      objectOf(keys).pipe(Arbitrary.map((fields) => Object.assign({}, right, fields)))
     )
   )
 

@@ -3,8 +3,7 @@
  */
 import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type * as Migrator from "effect/sql/Migrator"
-import * as SqlError from "effect/sql/SqlError"
+import type * as SqlError from "effect/sql/SqlError"
 import { StoreError } from "../OutboxError.ts"
 import * as SqlFailure from "../SqlFailure.ts"
 
@@ -34,12 +33,6 @@ export const fromSchema =
   }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
-
-/** The failure of a migration. */
-export const fromMigration = (error: Migrator.MigrationError): StoreError =>
-  SqlError.isSqlError(error.cause)
-    ? fromSql("migrate")(error.cause)
-    : new StoreError({ operation: "migrate", detail: error.message, isRetryable: false })
 
 // What an operator would otherwise have to know about SQLSTATEs.
 const explained = (code: string | undefined, detail: string): string => {

@@ -1,6 +1,8 @@
 import * as OutboxMigrations from "@effect-cascade/outbox/OutboxMigrations"
+import * as SqlFailure from "@effect-cascade/outbox/SqlFailure"
 import { PgTestDatabase } from "@effect-cascade/testing/PgTestDatabase"
 import type { PgClient } from "@effect/sql-pg"
+import { assert } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import { SqlClient } from "effect/sql"
@@ -69,3 +71,30 @@ const make = Effect.gen(function* () {
 
 /** The outbox's tables and the three roles, with the rights that the library gives them. */
 export const roles = Layer.effect(Roles, make).pipe(Layer.provideMerge(database))
+
+/** Whose client it is. */
+export type Duty = "writer" | "relay" | "admin" | "nobody"
+
+/** What the database says to a statement of this role: the SQLSTATE, or nothing where it lets it. */
+const verdict = (duty: Duty, statement: string) =>
+  Effect.gen(function* () {
+    const client = (yield* Roles)[duty]
+    const undo = "undo"
+    const error = yield* Effect.flip(
+      client.withTransaction(Effect.andThen(client.unsafe(statement), Effect.fail(undo)))
+    )
+    return typeof error === "string" ? undefined : SqlFailure.code(error)
+  })
+
+export const denied = "42501"
+
+/** All of these are refused to a role, and each because it is not its business. */
+export const isDenied = (duty: Duty, statements: ReadonlyArray<string>) =>
+  Effect.forEach(
+    statements,
+    (statement) =>
+      Effect.map(verdict(duty, statement), (code) =>
+        assert.strictEqual(code, denied, `${duty}: ${statement}`)
+      ),
+    { discard: true }
+  )

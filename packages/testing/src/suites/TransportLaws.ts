@@ -12,10 +12,13 @@
  *
  * @example
  * ```ts
- * import { TransportLaws } from "@effect-cascade/testing/suites"
+ * import * as TransportLaws from "@effect-cascade/testing/suites/TransportLaws"
  * import { Effect } from "effect"
+ * import { MyTransport } from "../src/MyTransport.ts"
  *
- * const broken = Effect.scoped(TransportLaws.broken({ make: MyTransport.make }))
+ * const broken = TransportLaws.broken({
+ *   make: Effect.map(MyTransport.make, (transport) => ({ transport, control: undefined }))
+ * })
  * ```
  */
 import * as Effect from "effect/Effect"

@@ -143,7 +143,7 @@ export const soundTransport = (
       ) {
         return yield* new TransportError.TransportError({ transport: name, reason: shared })
       }
-      return [...notAccepted(late, expired), ...answers].reverse()
+      return [...notAccepted(late, expired), ...answers].toReversed()
     })
   }
 }

@@ -5,7 +5,7 @@ import * as Redacted from "effect/Redacted"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type { Account } from "./config.ts"
-import * as utf8 from "./utf8.ts"
+import * as utf8 from "../utf8.ts"
 
 /** A POST of JSON. */
 export const post = (account: Account, path: string, json: string): HttpClientRequest.HttpClientRequest =>

@@ -10,7 +10,7 @@ import type { Envelope, Route } from "../../Envelope.ts"
 import * as SmsBatWire from "../../SmsBatWire.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import type { Account } from "./config.ts"
-import * as utf8 from "./utf8.ts"
+import * as utf8 from "../utf8.ts"
 
 /** Envelopes of one route that fit one request. */
 export interface Group {

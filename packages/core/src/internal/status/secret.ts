@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import * as Mac from "effect/crypto/Mac"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as redactedText from "../redactedText.ts"
-import * as utf8 from "../smsbat/utf8.ts"
+import * as utf8 from "../utf8.ts"
 
 /** The rule of a secret in words. */
 export const rule = "22 to 100 characters of A-Z a-z 0-9 - _, drawn at random (22 hold 128 bits)"

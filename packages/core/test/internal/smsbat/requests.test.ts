@@ -3,7 +3,7 @@ import { DateTime, Effect, Redacted, Result, Schema } from "effect"
 import * as Envelope from "../../../src/Envelope.ts"
 import * as config from "../../../src/internal/smsbat/config.ts"
 import * as requests from "../../../src/internal/smsbat/requests.ts"
-import * as utf8 from "../../../src/internal/smsbat/utf8.ts"
+import * as utf8 from "../../../src/internal/utf8.ts"
 import { seal, transaction } from "../../support/smsbat.ts"
 
 const account = (settings: config.SmsBatSettings = {}) =>

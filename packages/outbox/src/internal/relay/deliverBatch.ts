@@ -33,8 +33,8 @@ export interface DeliverOptions {
   readonly retry: (row: ClaimedRow) => RetryPolicy.RetrySchedule
   /** Done when sends under way are to be cut short. */
   readonly cut: Deferred.Deferred<void>
-  /** Whether the relay is stopping, so that nothing new is to be sent. */
-  readonly isStopping: () => boolean
+  /** Whether nothing new is to be sent: the relay is stopping, or the lane was paused while it was claimed from. */
+  readonly isHalted: () => boolean
 }
 
 interface ToSend {
@@ -62,7 +62,7 @@ export const deliverBatch = Effect.fnUntraced(function* (
   }
 
   if (!Arr.isArrayNonEmpty(toSend)) return decided
-  if (options.isStopping() || (yield* isLate(batch, options.sendTimeout))) {
+  if (options.isHalted() || (yield* isLate(batch, options.sendTimeout))) {
     return [...decided, ...toSend.map((sent): Decided => ({ ...sent, settlement: { kind: "released" } }))]
   }
 

@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* (
             sendTimeout: options.sendTimeout,
             retry: options.retry,
             cut,
-            isStopping: () => stopping
+            isHalted: () => stopping || board.isPaused(batch.lane)
           })
     yield* judgeLane(batch.lane, decided)
     const rows = decided.map(toSettledRow)

@@ -28,6 +28,8 @@ export interface LaneBoard {
    * probe tells something: a row that turns out to be expired uses none of it up.
    */
   readonly access: (lane: string) => Effect.Effect<Access, StoreError>
+  /** Whether the lane is paused by now, for what was claimed before that was known. */
+  readonly isPaused: (lane: string) => boolean
   /** An attempt met a reason that every other message of its account would meet too. */
   readonly pause: (lane: string, reason: Reason.TransportReason) => Effect.Effect<void, StoreError>
   /** An attempt of this lane got through, so its account works. */
@@ -162,7 +164,10 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
 
   const spent = (lane: string) => Effect.sync(() => giveUpRights([lane]))
 
-  return { refresh, access, pause, recovered, spent }
+  // A lane that may be sent from has no row, unless this relay is to try it.
+  const isPaused = (lane: string) => lanes.has(lane) && !rights.has(lane)
+
+  return { refresh, access, isPaused, pause, recovered, spent }
 }
 
 /** By how much two readings of the same instant may differ, because time passes while they are made. */

@@ -46,12 +46,22 @@ const limiterOn = (
 }
 
 /** The most weight that falls into a window of this length, wherever it begins. */
-const heaviest = (sends: ReadonlyArray<readonly [at: number, tokens: number]>, window: number) =>
-  Math.max(
-    ...sends.map(([from]) =>
-      sends.reduce((sum, [at, tokens]) => (at >= from && at <= from + window ? sum + tokens : sum), 0)
-    )
-  )
+const heaviest = (sends: ReadonlyArray<readonly [at: number, tokens: number]>, window: number) => {
+  const inOrder = sends.toSorted(([a], [b]) => a - b)
+  let [first, weight, most] = [0, 0, 0]
+  for (const [at, tokens] of inOrder) {
+    weight += tokens
+    for (
+      let oldest = inOrder[first];
+      oldest !== undefined && oldest[0] < at - window;
+      oldest = inOrder[++first]
+    ) {
+      weight -= oldest[1]
+    }
+    most = Math.max(most, weight)
+  }
+  return most
+}
 
 const Scenario = Schema.Struct({
   /** Tokens a bucket holds, and how long one takes to come back. */

@@ -30,7 +30,7 @@ const options = (script?: Script, more?: Partial<DeliverOptions>) => {
       sendTimeout: Duration.seconds(20),
       retry: () => Schedule.spaced("1 second"),
       cut: Deferred.makeUnsafe<void>(),
-      isStopping: () => false,
+      isHalted: () => false,
       ...more
     } satisfies DeliverOptions
   }
@@ -123,13 +123,15 @@ describe("before the send", () => {
     })
   )
 
-  it.effect("a relay that stops gives back what it has not sent, and settles what needs no send", () =>
-    Effect.gen(function* () {
-      const { options: o, sent } = options(acceptAll, { isStopping: () => true })
-      const decided = yield* deliverBatch(yield* batchOf(row("a"), row("b", { remainingMillis: 0 })), o)
-      assert.deepStrictEqual(kinds(decided), { a: "released", b: "expired" })
-      assert.deepStrictEqual(sent.batches, [])
-    })
+  it.effect(
+    "when nothing is to be sent any more, gives back what it has not sent, and settles what needs no send",
+    () =>
+      Effect.gen(function* () {
+        const { options: o, sent } = options(acceptAll, { isHalted: () => true })
+        const decided = yield* deliverBatch(yield* batchOf(row("a"), row("b", { remainingMillis: 0 })), o)
+        assert.deepStrictEqual(kinds(decided), { a: "released", b: "expired" })
+        assert.deepStrictEqual(sent.batches, [])
+      })
   )
 
   it.effect("gives back what could still be under way when its lease is over", () =>

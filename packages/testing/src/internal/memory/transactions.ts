@@ -149,7 +149,7 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     return yield* level.root.statements.withPermit(
       Effect.suspend(() => {
         if (!level.open) return Effect.fail(ended)
-        if (isAborted(level)) return Effect.fail(aborted("insert"))
+        if (level.aborted) return Effect.fail(aborted("insert"))
         return Effect.onExit(insertAll(level, rows), (exit) =>
           Exit.isSuccess(exit)
             ? Effect.void
@@ -218,7 +218,7 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
           ? Effect.fail(ended)
           : level.savepoints.withPermit(
               Effect.suspend(() =>
-                isAborted(level)
+                level.aborted
                   ? Effect.fail(aborted("transaction"))
                   : runIn(begin(level, level.root.startedAt), self)
               )
@@ -229,9 +229,6 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
 
 const nearestOpen = (level: Level): Level | undefined =>
   level.open ? level : level.parent === undefined ? undefined : nearestOpen(level.parent)
-
-const isAborted = (level: Level): boolean =>
-  level.aborted || (level.parent !== undefined && isAborted(level.parent))
 
 const deadlock = new StoreError({
   operation: "insert",

@@ -41,7 +41,7 @@ export const make = (
   const close = () => {
     for (const socket of [client, target]) {
       // Bytes that nobody has read would turn its end into a reset.
-      socket.resume()
+      socket.removeAllListeners("data").resume()
       socket.destroySoon()
     }
   }

@@ -33,7 +33,7 @@ export class LawBroken extends Schema.TaggedError<LawBroken>(
 
 /** What a transport has to keep to. */
 export interface Law {
-  /** What it promises, as a sentence that begins with "it". */
+  /** What a transport promises, as a sentence. */
   readonly title: string
   /** Whether a transport with these features can be held to it. */
   readonly appliesTo: (features: TransportFeatures<never>) => boolean
