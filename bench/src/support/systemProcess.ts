@@ -5,6 +5,7 @@ import { setImmediate, setTimeout as sleep } from "node:timers/promises"
 import type { System, Target } from "../systems/System.ts"
 import type { Range } from "./messages.ts"
 import { serve } from "./remote.ts"
+import { type Profile, profiled } from "./profile.ts"
 import { now } from "./time.ts"
 
 /** How a backlog was worked off. */
@@ -32,21 +33,27 @@ const cpuMillis = (): number => {
 
 const residentMebibytes = (): number => process.memoryUsage.rss() / 2 ** 20
 
+const drain = async (target: Target, count: number): Promise<Drained> => {
+  const rss = [residentMebibytes()]
+  const started = now()
+  const cpu = cpuMillis()
+  await system.start(target)
+  while (system.handled() < count) {
+    await sleep(2)
+    if (system.handled() >= (count * rss.length) / 4) rss.push(residentMebibytes())
+  }
+  while (!(await system.isSettled())) await sleep(2)
+  const drained = { millis: now() - started, cpuMillis: cpuMillis() - cpu, rss }
+  await system.stop()
+  return drained
+}
+
 const measured = {
-  drain: async (target: Target, count: number): Promise<Drained> => {
-    const rss = [residentMebibytes()]
-    const started = now()
-    const cpu = cpuMillis()
-    await system.start(target)
-    while (system.handled() < count) {
-      await sleep(2)
-      if (system.handled() >= (count * rss.length) / 4) rss.push(residentMebibytes())
-    }
-    while (!(await system.isSettled())) await sleep(2)
-    const drained = { millis: now() - started, cpuMillis: cpuMillis() - cpu, rss }
-    await system.stop()
-    return drained
-  },
+  drain,
+
+  /** As `drain`, and says where the processor time went. */
+  profileDrain: (target: Target, count: number): Promise<readonly [Drained, Profile]> =>
+    profiled(() => drain(target, count)),
 
   /** Commits that many transactions, `clients` at a time. Answers with the milliseconds it took. */
   transact: async (range: Range, clients: number): Promise<number> => {

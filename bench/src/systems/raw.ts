@@ -84,7 +84,8 @@ export const make = (): System => {
       providerMessageId: receipts === undefined ? "nowhere" : (receipts.get(row.trackingId) ?? "")
     }))
     if (first === undefined) return
-    handled += (await run(pool, "settle", settle(sql, tables, [first, ...others], "raw"))).length
+    const settled = await run(pool, "settle", settle(sql, tables, [first, ...others], "raw"))
+    handled += settled.length
   }
 
   const relay = async () => {

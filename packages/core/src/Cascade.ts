@@ -319,7 +319,9 @@ const unsealable = (id: TrackingId.TrackingId, error: InvalidMessage): Delivery 
   Deliveries.notAccepted(
     id,
     new TransportReason.Unencodable({
-      problem: error.problems.map(({ path, rule }) => `${path}: expected ${rule}`).join("; ")
+      problem: error.problems
+        .map(({ path, rule }) => `${path === "" ? "it" : path}: expected ${rule}`)
+        .join("; ")
     })
   )
 

@@ -19,7 +19,10 @@ export type Scope = "message" | "attempt" | "lane"
 
 const id = (name: string) => `@effect-cascade/core/TransportReason/${name}`
 
-/** The provider refused this request as wrong (400, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431). Nothing of it was sent. */
+/**
+ * The provider refused this request as wrong (400, 404, 405, 406, 410, 411, 413, 414, 415, 422, 431). Nothing of it was
+ * sent.
+ */
 export class Rejected extends Schema.TaggedError<Rejected>(id("Rejected"))("Rejected", {
   status: Schema.Int,
   /** The provider's code word or number, such as `INVALID_PHONE`. */
@@ -67,7 +70,10 @@ export class Withheld extends Schema.TaggedError<Withheld>(id("Withheld"))("With
   }
 }
 
-/** This lane was refused: its keys, its permissions, its balance, or those of a proxy before it (401, 402, 403, 407). */
+/**
+ * This lane was refused: its keys or its permissions (401, 403), its balance (402), or the credentials for a proxy on
+ * the way (407).
+ */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>(id("Unauthorized"))("Unauthorized", {
   status: Schema.Int,
   code: Schema.optionalKey(Schema.String)
@@ -75,7 +81,8 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>(id("Unauthori
   readonly certainty = "NotSent"
   readonly scope = "lane"
   override get message(): string {
-    return `the provider refused the keys of this account (${this.status}${this.code === undefined ? "" : ` ${this.code}`})`
+    const what = this.status === 402 || this.status === 407 ? "this account" : "the keys of this account"
+    return `the provider refused ${what} (${this.status}${this.code === undefined ? "" : ` ${this.code}`})`
   }
 }
 
@@ -132,7 +139,10 @@ export class ServerError extends Schema.TaggedError<ServerError>(id("ServerError
   }
 }
 
-/** A status that does not say whether the request was carried out (408, 409, 425, every 4xx not named above, 1xx, none at all). */
+/**
+ * A status that does not say whether the request was carried out (408, 409, 425, every 4xx not named above, 1xx, none at
+ * all).
+ */
 export class UnexpectedStatus extends Schema.TaggedError<UnexpectedStatus>(id("UnexpectedStatus"))(
   "UnexpectedStatus",
   { status: Schema.Int }

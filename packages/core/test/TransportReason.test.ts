@@ -49,6 +49,12 @@ const examples: ReadonlyArray<readonly [TransportReason.TransportReason, string,
     "the provider refused the keys of this account (401 E1)"
   ],
   [
+    new TransportReason.Unauthorized({ status: 402 }),
+    "NotSent",
+    "lane",
+    "the provider refused this account (402)"
+  ],
+  [
     new TransportReason.Redirected({ status: 302 }),
     "NotSent",
     "lane",
@@ -61,6 +67,7 @@ const examples: ReadonlyArray<readonly [TransportReason.TransportReason, string,
     "the provider asks to slow down (429)"
   ],
   [new TransportReason.Throttled({ status: 503 }), "NotSent", "lane", "the provider asks to slow down (503)"],
+  [new TransportReason.Throttled({ status: 422 }), "NotSent", "lane", "too many requests for now (422)"],
   [
     new TransportReason.Unreachable({ code: "ECONNREFUSED" }),
     "NotSent",

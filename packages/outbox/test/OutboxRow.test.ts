@@ -47,7 +47,9 @@ const Plain = Schema.Struct({
   headers: Schema.UndefinedOr(Schema.Record(Name, Schema.String))
 })
 
-const messageOf = ({ kind, scheduled, text, ttl }: typeof Plain.Type): Message.Message => {
+const messageOf = ({ kind, scheduled, text: any, ttl }: typeof Plain.Type): Message.Message => {
+  // A message has no halves of surrogate pairs; a header may.
+  const text = any.replace(/\p{Surrogate}/gu, "?")
   const common = {
     id: "order-1",
     fromName: "Shop",

@@ -1,51 +1,16 @@
 import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import { NotFound, StatusLookup } from "@effect-cascade/core/StatusLookup"
-import * as Reason from "@effect-cascade/core/TransportReason"
 import { StoreError } from "@effect-cascade/outbox/OutboxError"
-import { StatusStore, type StatusStoreShape } from "@effect-cascade/outbox/StatusStore"
+import { StatusStore } from "@effect-cascade/outbox/StatusStore"
 import * as StatusTracker from "@effect-cascade/outbox/StatusTracker"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import {
-  hint,
-  inTurn,
-  type LookupScript,
-  refuses,
-  report,
-  says,
-  scripted,
-  steady
-} from "./support/followed.ts"
+import { hint, inTurn, refuses, report, says, scripted } from "./support/followed.ts"
 import { memoryStatusStore } from "./support/memoryStatusStore.ts"
 import { ids } from "./support/messages.ts"
-
-/** A tracker over a store in memory, on the clock of the test, with what it did. */
-const tracking = Effect.fnUntraced(function* (
-  script: LookupScript,
-  options?: StatusTracker.StatusTrackerOptions,
-  change?: (store: StatusStoreShape) => Partial<StatusStoreShape>
-) {
-  const memory = memoryStatusStore()
-  const lookup = scripted(script)
-  const logged: Array<string> = []
-  const logger = Logger.make(({ logLevel, message }) => {
-    logged.push(`${logLevel} ${String(message)}`)
-  })
-  const tracker = yield* StatusTracker.make({ ...steady, poll: "1 second", ...options }).pipe(
-    Effect.provideService(StatusStore, { ...memory.shape, ...change?.(memory.shape) }),
-    Effect.provideService(StatusLookup, lookup.shape),
-    Effect.provide(Logger.layer([logger]))
-  )
-  const row = (trackingId: string) => memory.rows.get(trackingId) ?? assert.fail("not followed")
-  return { ...memory, lookup, tracker, logged, row }
-})
-
-const asState = (status: "scheduled" | "processing" | "delivered" | "unrecognised", confirmed = true) => ({
-  status,
-  confirmed
-})
+import { asState, tracking } from "./support/tracking.ts"
 
 describe("options", () => {
   const wrong: ReadonlyArray<[StatusTracker.StatusTrackerOptions, string]> = [
@@ -212,105 +177,6 @@ describe("a tracker", () => {
         asked.reduce((sum, count) => sum + count),
         36
       )
-    })
-  )
-})
-
-describe("an obstacle", () => {
-  it.effect("that names its time stops all of the account for so long", () =>
-    Effect.gen(function* () {
-      let isOver = false
-      const refusal = refuses(new Reason.Throttled({ status: 429, retryAfter: Duration.seconds(30) }))
-      const throttled: LookupScript = (id, call) => Effect.delay(refusal(id, call), "10 millis")
-      const of = yield* tracking((id, call) => (isOver ? says("delivered") : throttled)(id, call), {
-        concurrency: 4
-      })
-      yield* of.follow(ids("m", 50))
-      yield* TestClock.adjust("29 seconds")
-      // No more than were under way together.
-      assert.isAtMost(of.lookup.asked.length, 4)
-      assert.strictEqual(of.logged.filter((line) => line.includes("paused")).length, 1)
-      // None of it counts as a check.
-      assert.isTrue(Array.from(of.rows.values()).every(({ checks }) => checks === 0))
-      const before = of.lookup.asked.length
-      yield* TestClock.adjust("29 seconds")
-      // One look-up shows that it is not over yet.
-      assert.strictEqual(of.lookup.asked.length, before + 1)
-      isOver = true
-      yield* TestClock.adjust("30 seconds")
-      assert.isTrue(Array.from(of.rows.values()).every(({ state }) => state?.status === "delivered"))
-    })
-  )
-
-  for (const [name, reason, least, most] of [
-    ["refused keys", new Reason.Unauthorized({ status: 401 }), 12, 13],
-    ["a redirect", new Reason.Redirected({ status: 302 }), 12, 13],
-    ["no connection", new Reason.Unreachable({ code: "ECONNREFUSED" }), 50, 80],
-    ["a throttle without a time", new Reason.Throttled({ status: 429 }), 50, 80],
-    ["a throttle of no time", new Reason.Throttled({ status: 429, retryAfter: Duration.zero }), 50, 80],
-    ["a throttle of ages", new Reason.Throttled({ status: 429, retryAfter: Duration.days(9) }), 4, 5]
-  ] as const) {
-    it.effect(`such as ${name} makes nobody ask in a loop, and loses nothing`, () =>
-      Effect.gen(function* () {
-        let isOver = false
-        const of = yield* tracking((id, call) => (isOver ? says("delivered") : refuses(reason))(id, call), {
-          concurrency: 1
-        })
-        yield* of.follow(ids("m", 20))
-        yield* TestClock.adjust("1 hour")
-        assert.isAtLeast(of.lookup.asked.length, least)
-        assert.isAtMost(of.lookup.asked.length, most)
-        isOver = true
-        yield* TestClock.adjust("20 minutes")
-        assert.isTrue(Array.from(of.rows.values()).every(({ state }) => state?.status === "delivered"))
-      })
-    )
-  }
-
-  it.effect("is kept to even where the store cannot be told of it", () =>
-    Effect.gen(function* () {
-      const away = new StoreError({ operation: "pause status checks", detail: "away", isRetryable: true })
-      const of = yield* tracking(
-        refuses(new Reason.Unauthorized({ status: 403 })),
-        { concurrency: 1 },
-        () => ({ pause: () => Effect.fail(away) })
-      )
-      yield* of.follow(ids("m", 20))
-      yield* TestClock.adjust("1 hour")
-      assert.isAtMost(of.lookup.asked.length, 13)
-    })
-  )
-
-  it.effect("of one account does not hold up another", () =>
-    Effect.gen(function* () {
-      const second = scripted(says("delivered"))
-      const of = yield* tracking(refuses(new Reason.Unauthorized({ status: 401 })), {
-        accounts: { second: second.shape }
-      })
-      yield* of.follow(["a", "b"])
-      yield* of.follow(["c", "d"], { account: "second" })
-      yield* of.follow(["e"], { account: "third" })
-      yield* TestClock.adjust("1 second")
-      assert.sameMembers(second.asked, ["provider-c", "provider-d"])
-      assert.deepStrictEqual(of.row("c").state, asState("delivered"))
-      assert.strictEqual(of.row("e").lease, 0n)
-    })
-  )
-
-  it.effect("that is a limiter out of reach stops everything, gently", () =>
-    Effect.gen(function* () {
-      const broken = yield* Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
-      const error = new RateLimiter.RateLimiterError({
-        reason: new RateLimiter.RateLimitStoreError({ message: "away", cause: "away" })
-      })
-      const of = yield* tracking(says("delivered"), { concurrency: 2 }).pipe(
-        Effect.provideService(RateLimiter.RateLimiter, { ...broken, consume: () => Effect.fail(error) })
-      )
-      yield* of.follow(ids("m", 10))
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(of.lookup.asked, [])
-      assert.isAtMost(of.calls.settles, 30)
-      assert.isTrue(Array.from(of.rows.values()).every(({ nextAt }) => nextAt !== undefined))
     })
   )
 })

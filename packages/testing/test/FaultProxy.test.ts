@@ -4,11 +4,15 @@ import * as FaultProxy from "../src/FaultProxy.ts"
 import { between, roundTrip } from "./support/proxies.ts"
 import { connect, serve } from "./support/sockets.ts"
 
-// The system's part of a close takes a few turns of the loop.
-const openHandles = Effect.gen(function* () {
-  for (let turn = 0; turn < 10; turn++) {
+const turns = Effect.fnUntraced(function* (count: number) {
+  for (let turn = 0; turn < count; turn++) {
     yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
   }
+})
+
+// The system's part of a close takes a few turns of the loop.
+const openHandles = Effect.gen(function* () {
+  yield* turns(10)
   return process
     .getActiveResourcesInfo()
     .filter((name) => name !== "Immediate")
@@ -101,18 +105,18 @@ describe("a proxy", () => {
     })
   )
 
-  it.effect("cuts a connection whose sender does not read", () =>
+  it.effect("lets a sender wait for a receiver that does not read, and can be cut then", () =>
     Effect.gen(function* () {
       const { host, proxy } = yield* between("silent")
       const client = yield* connect(proxy.port)
       const server = yield* host.peer(0)
       server.socket.pause()
-      const sent = "x".repeat(64 * 1024 * 1024)
-      client.send(sent)
+      client.send("x".repeat(64 * 1024 * 1024))
       client.end()
       yield* proxy.awaitTraffic(({ upstream }) => upstream.received > upstream.passed)
+      yield* turns(500)
       const { upstream } = yield* proxy.traffic
-      assert.isBelow(upstream.received, sent.length)
+      assert.isBelow(upstream.received - upstream.passed, 1024 * 1024)
       assert.strictEqual(yield* proxy.cut, 1)
       assert.match(yield* client.awaitEnd, /ECONNRESET|EPIPE/)
     })
@@ -139,6 +143,21 @@ describe("a stall", () => {
       assert.strictEqual(yield* one.awaitEnd, "end")
       assert.strictEqual(one.text(), "late")
       assert.strictEqual(yield* two.awaitEnd, "ECONNRESET")
+    })
+  )
+
+  it.effect("can hold up more than the proxy keeps", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* between("echo")
+      const client = yield* connect(proxy.port)
+      const sent = "0123456789".repeat(300_000)
+      yield* proxy.stall()
+      client.send(sent)
+      yield* proxy.awaitTraffic(({ upstream }) => upstream.received > 200_000)
+      yield* turns(100)
+      assert.isBelow((yield* proxy.traffic).upstream.received, 1024 * 1024)
+      yield* proxy.resume()
+      assert.isTrue((yield* client.awaitText(sent.length)) === sent)
     })
   )
 

@@ -169,6 +169,17 @@ describe("toxics", () => {
     })
   )
 
+  it.effect("close at the limit, and not only beyond it", () =>
+    Effect.gen(function* () {
+      const { host, proxy } = yield* between("silent", { toxics: "limit_data:4:upstream" })
+      const client = yield* connect(proxy.port)
+      const server = yield* host.peer(0)
+      client.send("four")
+      assert.strictEqual(yield* server.awaitEnd, "end")
+      assert.strictEqual(server.text(), "four")
+    })
+  )
+
   it.effect("refuse connections while down, on the same port afterwards", () =>
     Effect.gen(function* () {
       const { host, proxy } = yield* between("echo")

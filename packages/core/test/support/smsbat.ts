@@ -2,9 +2,10 @@
  * Messages, envelopes and options for the tests of the SMSBAT transport, and the secrets that must show nowhere.
  */
 import { Effect, Redacted } from "effect"
+import { HttpClient } from "effect/http"
 import * as Envelope from "../../src/Envelope.ts"
 import * as Message from "../../src/Message.ts"
-import type { SmsBatOptions } from "../../src/SmsBatTransport.ts"
+import * as SmsBatTransport from "../../src/SmsBatTransport.ts"
 
 /** Values that must reach the wire and nothing else. */
 export const secrets = {
@@ -23,7 +24,10 @@ export const keys = {
 }
 
 /** Options for a server on loopback. */
-export const options = (baseUrl: string, others: Partial<SmsBatOptions> = {}): SmsBatOptions => ({
+export const options = (
+  baseUrl: string,
+  others: Partial<SmsBatTransport.SmsBatOptions> = {}
+): SmsBatTransport.SmsBatOptions => ({
   keys,
   baseUrl,
   ...others
@@ -68,3 +72,9 @@ export const acceptAll = (body: string): string =>
 /** The tracking ids in a request body. */
 export const idsOf = (body: string): Array<string> =>
   (JSON.parse(body) as Array<{ readonly id: string }>).map(({ id }) => id)
+
+/** A transport over a client, with every key. */
+export const over = (client: HttpClient.HttpClient, others: Partial<SmsBatTransport.SmsBatOptions> = {}) =>
+  SmsBatTransport.make(options("https://restapi.smsbat.com", others)).pipe(
+    Effect.provideService(HttpClient.HttpClient, client)
+  )

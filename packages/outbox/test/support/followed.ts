@@ -297,6 +297,14 @@ export const runOnce = (surroundings: Surroundings, options?: StatusTracker.Stat
 export const startTracker = (surroundings: Surroundings, options?: StatusTracker.StatusTrackerOptions) =>
   StatusTracker.make({ ...steady, ...options }).pipe(inSurroundings(surroundings))
 
+/** A tracker that only takes reports in, over a store. */
+export const intake = (store: StatusStore["Service"], events?: CascadeEvents.CascadeEventsShape) =>
+  startTracker({
+    lookup: scripted(() => Effect.never),
+    store: { ...store, claim: () => Effect.succeed([]) },
+    events
+  })
+
 /** `a: scheduled -> delivered`, for each change of status that was told. */
 export const changes = (events: ReadonlyArray<CascadeEvent>): ReadonlyArray<string> =>
   events

@@ -328,15 +328,19 @@ export const broken: ReadonlyArray<
     ),
     [keepsSecrets]
   ],
-  [
-    "logs texts in Base64, as an annotation",
-    withSend((batch, _, sound) => {
-      const texts = batch.map(({ message }) => ("text" in message ? message.text : ""))
-      const body = Buffer.from(JSON.stringify(texts)).toString("base64")
-      return Effect.andThen(Effect.annotateLogs(Effect.logInfo("sending"), { body }), sound(batch))
-    }),
-    [keepsSecrets]
-  ],
+  // Where a text begins in what is encoded decides which characters it becomes.
+  ...["", "1", "12"].map(
+    (before) =>
+      [
+        `logs texts in Base64 after ${before.length} bytes, as an annotation`,
+        withSend((batch, _, sound) => {
+          const texts = batch.map(({ message }) => ("text" in message ? message.text : ""))
+          const body = Buffer.from(before + texts.join("")).toString("base64")
+          return Effect.andThen(Effect.annotateLogs(Effect.logInfo("sending"), { body }), sound(batch))
+        }),
+        [keepsSecrets]
+      ] as const
+  ),
   [
     "puts a number without its country into a span",
     withSend((batch, _, sound) =>

@@ -23,7 +23,7 @@ export const trackSent = (
         held.id,
         accepted.account,
         held.provider_message_id,
-        now() + ${firstCheckMillis}::float8 * interval '1 millisecond'
+        now() + ${Math.min(firstCheckMillis, aYear)}::float8 * interval '1 millisecond'
       FROM held
       -- Lateral, with a limit: looked up one by one, whatever the planner believes of the table.
       CROSS JOIN LATERAL (
@@ -33,3 +33,6 @@ export const trackSent = (
       -- Whatever is there already, the outcome must be written.
       ON CONFLICT ON CONSTRAINT delivery_status_pkey DO NOTHING
     )`
+
+/** An instant that Postgres cannot hold would keep the outcome from being written. */
+const aYear = 365 * 24 * 3_600_000

@@ -46,6 +46,9 @@ export type Decision =
 /** The provider asks not to be asked about one message more often than this. */
 export const shortestDelay = Duration.seconds(1)
 
+/** Beyond any schedule that means something, and within what a database can add to an instant. */
+const longestDelay = Duration.days(365)
+
 /** Whether every other message of the account would meet the same. */
 export const isObstacle = (reason: StatusReason): boolean => "scope" in reason && reason.scope === "lane"
 
@@ -102,7 +105,10 @@ const askAgain = Effect.fnUntraced(function* (
     return missed ? giveUp(check, misses) : { kind: "over", misses, report, gaveUp: true }
   }
   // The last look is at the very end of the time.
-  const delay = Duration.max(Duration.min(next, Duration.millis(left)), shortestDelay)
+  const delay = Duration.clamp(Duration.min(next, Duration.millis(left)), {
+    minimum: shortestDelay,
+    maximum: longestDelay
+  })
   return { kind: "again", delay, misses, report }
 })
 

@@ -175,6 +175,16 @@ describe("after a check", () => {
     })
   )
 
+  it.effect("never puts a look-up off for so long that no instant could hold it", () =>
+    Effect.gen(function* () {
+      const ages = { schedule: Schedule.spaced("1000000000 days"), afterAcceptance: Duration.infinity }
+      assert.strictEqual(
+        yield* decided(told("processing"), {}, ages),
+        `again in ${365 * 24 * 3_600} s, misses 0, processing`
+      )
+    })
+  )
+
   it.effect("tells the schedule what the check found", () =>
     Effect.gen(function* () {
       const heard: Array<string> = []

@@ -58,6 +58,33 @@ describe("rules", () => {
     })
   )
 
+  it.effect("delay by chance, within the jitter and by the seed", () =>
+    Effect.gen(function* () {
+      const until = (seed: string) =>
+        Effect.map(made("latency:100ms:jitter=50ms", "downstream", seed), (one) => {
+          const step = one.next(data(1), 0)
+          return step._tag === "Wait" ? step.until : undefined
+        })
+      const seeds = Array.from({ length: 20 }, (_, n) => `1/${n}`)
+      const delays = yield* Effect.forEach(seeds, until)
+      for (const delay of delays) assert.isTrue(delay !== undefined && delay >= 50 && delay <= 150)
+      assert.isAbove(new Set(delays).size, 10)
+      assert.deepStrictEqual(yield* Effect.forEach(seeds, until), delays)
+    })
+  )
+
+  it.effect("delay the pieces of what came together by the same time", () =>
+    Effect.gen(function* () {
+      const one = yield* made("latency:100ms:jitter=100ms, slicer:10")
+      const step = one.next(data(100), 0)
+      const until = step._tag === "Wait" ? step.until : 0
+      for (let size = 100; size > 0; size -= 10) {
+        assert.deepStrictEqual(one.next(data(size), until), pass(10))
+        one.passed(data(size), 10)
+      }
+    })
+  )
+
   // Whatever the toxics that only slow down, and however it comes: everything passes, and time never has to go back.
   const Slow = Schema.Array(
     Schema.Union([
