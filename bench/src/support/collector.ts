@@ -20,7 +20,7 @@ export const collect = <A>(
   const begin = (): Batch<A> => {
     const items: Array<A> = []
     const leave = async () => {
-      for (let length = -1; items.length > length && items.length < size; ) {
+      for (let length = -1; items.length > length && items.length < size;) {
         length = items.length
         await setImmediate()
         await setImmediate()

@@ -41,7 +41,10 @@ export const profiled = async <A>(action: () => Promise<A>): Promise<readonly [A
     const line = frame.url === "" ? "" : `:${frame.lineNumber + 1}`
     add(functions, `${frame.functionName || "(anonymous)"} ${file}${line}`, micros)
   }
-  return [result, { busyMillis: busy / 1_000, files: shares(files, busy), functions: shares(functions, busy) }]
+  return [
+    result,
+    { busyMillis: busy / 1_000, files: shares(files, busy), functions: shares(functions, busy) }
+  ]
 }
 
 const add = (times: Map<string, number>, name: string, micros: number) =>

@@ -73,7 +73,10 @@ export const startProcess = async <A>(
     // Every name answers with a call; which names there are is what the type says.
     methods: new Proxy(
       {},
-      { get: (_, name) => (name === "then" ? undefined : (...args: Array<unknown>) => call(String(name), args)) }
+      {
+        get: (_, name) =>
+          name === "then" ? undefined : (...args: Array<unknown>) => call(String(name), args)
+      }
     ) as Remote<A>,
     pid: child.pid ?? 0,
     end: async () => {

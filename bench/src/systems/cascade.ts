@@ -44,7 +44,12 @@ export const make = (): CascadeSystem => {
 
   const messageOf = (number: number): Message.Message =>
     options.variant === "flash"
-      ? Message.makeUnsafe({ _tag: "FlashCall", id: `flash:${number}`, fromName: "Shop", toPhone: phone(number) })
+      ? Message.makeUnsafe({
+          _tag: "FlashCall",
+          id: `flash:${number}`,
+          fromName: "Shop",
+          toPhone: phone(number)
+        })
       : Message.makeUnsafe({ ...fieldsOf(number), _tag: "Transaction" })
 
   const enqueueOne = (number: number): Effect.Effect<unknown, unknown, Services> =>
@@ -168,5 +173,8 @@ const fieldsOf = (number: number) => {
   return { fromName, id, text, toPhone, ttl: `${ttl} seconds` as const }
 }
 
-const madeBefore = (range: Range, make: (number: number) => Message.Message): ReadonlyArray<Message.Message> =>
+const madeBefore = (
+  range: Range,
+  make: (number: number) => Message.Message
+): ReadonlyArray<Message.Message> =>
   Array.from({ length: range.count }, (_, index) => make(range.first + index))

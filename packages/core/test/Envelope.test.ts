@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime, Duration, Effect, Equal, Exit, Option, Schema, Tracer } from "effect"
+import { DateTime, Duration, Effect, Equal, Exit, Option, Schema, Tracer } from "effect"
 import { HttpTraceContext } from "effect/http"
 import { TestClock } from "effect/testing"
 import { inspect } from "node:util"
@@ -134,8 +134,7 @@ describe("Envelope.seal", () => {
           assert.isTrue(Schema.is(Message.Message)(sealed.value.message))
           return
         }
-        assert.isTrue(Option.isSome(Exit.findErrorOption(sealed)), Cause.pretty(sealed.cause))
-        assertSafe(sealed.cause)
+        assertSafe(Option.getOrThrow(Exit.findErrorOption(sealed)))
       }),
     { arbitrary: { runs: 2000 } }
   )

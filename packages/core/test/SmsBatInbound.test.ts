@@ -177,8 +177,9 @@ describe("the options of a route", () => {
         const given = { ...Object(options), path, secret, onMessage: () => Effect.void } as Hostile
         const exit = yield* Effect.exit(Effect.scoped(caller(SmsBatInbound.route(given))))
         if (Exit.isSuccess(exit)) return assert.include(["/hooks", "/"], path)
-        assert.instanceOf(Option.getOrThrow(Exit.findErrorOption(exit)), SmsBatConfigError)
-        assertSafe(exit.cause)
+        const error = Option.getOrThrow(Exit.findErrorOption(exit))
+        assert.instanceOf(error, SmsBatConfigError)
+        assertSafe(error)
       }),
     { arbitrary: { runs: 2000 } }
   )

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Cause, Effect, Exit, Option } from "effect"
+import { Arbitrary, Effect, Exit, Option } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
 import { inspect } from "node:util"
 import * as SmsBatVariables from "../src/SmsBatVariables.ts"
@@ -105,8 +105,7 @@ describe("uploadVariables", () => {
   /** A typed error that shows nothing, or nothing at all. */
   const assertTyped = (exit: Exit.Exit<void, unknown>): void => {
     if (Exit.isSuccess(exit)) return
-    assert.isTrue(Option.isSome(Exit.findErrorOption(exit)), Cause.pretty(exit.cause))
-    assertSafe(exit.cause)
+    assertSafe(Option.getOrThrow(Exit.findErrorOption(exit)))
   }
 
   const variable = spoilt({ id: 1, type: "name", value: secret })

@@ -117,18 +117,19 @@ export const make = <Event extends AnyEvent, Encoded>(
     const { options: enqueueOptions, ...fields } = draft
     const id = trackingId(event)
     const message = yield* Message.make({ ...fields, id })
-    return yield* outbox.enqueue(message, enqueueOptions).pipe(
-      Effect.catchTag("TrackingIdReused", (error) =>
-        Effect.logWarning("an event was published before with another text; the first message stands").pipe(
-          Effect.annotateLogs({ trackingId: id }),
-          Effect.as<Published>({ _tag: "AlreadyEnqueued", id: error.existingIds[0], trackingId: id })
+    return yield* outbox
+      .enqueue(message, enqueueOptions)
+      .pipe(
+        Effect.catchTag("TrackingIdReused", (error) =>
+          Effect.logWarning("an event was published before with another text; the first message stands").pipe(
+            Effect.annotateLogs({ trackingId: id }),
+            Effect.as<Published>({ _tag: "AlreadyEnqueued", id: error.existingIds[0], trackingId: id })
+          )
         )
       )
-    )
   })
 
-  const publishInTransaction = (event: Event) =>
-    Outbox.use((outbox) => outbox.transaction(publish(event)))
+  const publishInTransaction = (event: Event) => Outbox.use((outbox) => outbox.transaction(publish(event)))
 
   return {
     trackingId,

@@ -45,6 +45,13 @@ export interface PgOutboxStoreOptions {
    * Defaults to `"notify"`.
    */
   readonly wake?: "notify" | "poll" | undefined
+  /**
+   * Whether messages are followed after the provider accepted them; see `StatusTracker`. Set it for every relay.
+   * Defaults to `false`.
+   */
+  readonly trackStatus?: boolean | undefined
+  /** How long after its acceptance a message that is followed is first asked about. Defaults to 5 seconds. */
+  readonly firstStatusCheck?: Duration.Input | undefined
 }
 
 /** The most rows that one insert statement writes; more are written by several, in the same transaction. */
@@ -58,6 +65,8 @@ export const make = Effect.fnUntraced(function* (
   const sql = client.withoutTransforms()
   const schema = yield* Tables.checkSchema(options?.schema ?? OutboxMigrations.defaultSchema)
   const tables = Tables.make(sql, schema)
+  const firstCheckMillis =
+    options?.trackStatus === true ? Duration.toMillis(options.firstStatusCheck ?? "5 seconds") : undefined
   const wake = yield* PgWake.make({
     client,
     channel: `${schema}_wake`,
@@ -129,7 +138,8 @@ export const make = Effect.fnUntraced(function* (
           reason: row.reason === undefined ? "" : encodeReason(row.reason),
           providerMessageId: storable(row.providerMessageId ?? "")
         })),
-        relay
+        relay,
+        firstCheckMillis
       ).pipe(Effect.map(idsOf), asStoreError("settle")),
 
     renew: (leases, lease) =>

@@ -24,7 +24,9 @@ const notifications = (text: (order: number) => string = (order) => `Your order 
       }),
       OrderViewed: Notifications.none,
       OrderShipped: ({ phone }) =>
-        phone === null ? Notifications.none : { _tag: "Promo", fromName: "Shop", toPhone: phone, text: "Shipped" }
+        phone === null
+          ? Notifications.none
+          : { _tag: "Promo", fromName: "Shop", toPhone: phone, text: "Shipped" }
     }
   })
 
@@ -86,9 +88,9 @@ it.effect("refuses to publish outside a transaction, and reports a message that 
 
 it.effect("rolls back with the change that the event tells of", () =>
   Effect.gen(function* () {
-    yield* inTransaction(Effect.andThen(notifications().publish(placed(7)), Effect.fail("out of stock"))).pipe(
-      Effect.flip
-    )
+    yield* inTransaction(
+      Effect.andThen(notifications().publish(placed(7)), Effect.fail("out of stock"))
+    ).pipe(Effect.flip)
     assert.lengthOf(yield* enqueued, 0)
   }).pipe(Effect.provide(outbox))
 )

@@ -29,16 +29,6 @@ import { canary, transaction } from "./support/messages.ts"
 import { drain, listening } from "./support/relay.ts"
 import { recording } from "./support/transport.ts"
 
-/** What `OutboxMigrations.grants` gives beside the rest: to relays and trackers, and to programs that enqueue. */
-const rights = (relay: string, writer: string) => [
-  `SELECT, INSERT (message_id, account, provider_message_id, next_check_at) ON cascade.delivery_status TO "${relay}"`,
-  `UPDATE (status, confirmed, next_check_at, lease, lease_until, checks, misses, checked_at, updated_at)
-    ON cascade.delivery_status TO "${relay}"`,
-  `SELECT, INSERT, UPDATE ON cascade.status_pause TO "${relay}"`,
-  `SELECT (message_id, provider_message_id, status, confirmed, next_check_at, checks, accepted_at, updated_at)
-    ON cascade.delivery_status TO "${writer}"`
-]
-
 /** A role of this test alone. */
 const makeRole = Effect.fnUntraced(function* (suffix: string) {
   const sql = yield* SqlClient.SqlClient
@@ -52,10 +42,8 @@ const makeRole = Effect.fnUntraced(function* (suffix: string) {
 onFollowed("with the least rights", (test) => {
   test("a relay and a tracker do all they do, and a program that enqueues may read the status", () =>
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
       const [relay, writer] = [yield* makeRole("tracker"), yield* makeRole("writer")]
       yield* OutboxMigrations.applyGrants({ relay, writer })
-      for (const right of rights(relay, writer)) yield* sql.unsafe(`GRANT ${right}`)
       const as = (role: string) => connect({ startupParameters: { role } })
       const client = yield* as(relay)
       const store = yield* Effect.provideService(PgStatusStore.make(), PgClient.PgClient, client)

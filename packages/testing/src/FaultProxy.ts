@@ -203,19 +203,32 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  let listening: listener.Listener | undefined = yield* listen(options.port ?? defaults.port)
-  const { port } = listening
-  // A port that is opened while the scope closes would stay open.
+  let listening: listener.Listener | undefined
+  let finished = false
   const oneAtATime = (yield* Semaphore.make(1)).withPermit
   const stopListening = Effect.suspend(() => {
     const closing = listening
     listening = undefined
     return closing === undefined ? Effect.void : listener.close(closing)
   })
-  yield* Effect.addFinalizer(() => oneAtATime(Effect.andThen(stopListening, cut)))
+  const finish = Effect.suspend(() => {
+    finished = true
+    return Effect.andThen(stopListening, cut)
+  })
+  // Before there is anything to close, so that an interruption at any time leaves nothing.
+  yield* Effect.addFinalizer(() => oneAtATime(finish))
+  const { port } = yield* Effect.uninterruptible(
+    Effect.tap(listen(options.port ?? defaults.port), (opened) =>
+      Effect.sync(() => {
+        listening = opened
+      })
+    )
+  )
 
   const apply = (plan: ReadonlyArray<Toxic.Toxic>) =>
     Effect.gen(function* () {
+      // Its port would be opened for ever.
+      if (finished) return
       if (plan.some(({ _tag }) => _tag === "Down")) yield* Effect.andThen(stopListening, cut)
       else listening ??= yield* listen(port)
       toxics = plan

@@ -268,6 +268,7 @@ describe("the end of a proxy", () => {
           yield* Scope.close(scope, Exit.void)
           for (const peer of [quiet, half, late, one]) assert.strictEqual(yield* peer.awaitEnd, "ECONNRESET")
           assert.strictEqual(yield* proxy.connections, 0)
+          yield* proxy.setToxics("")
           assert.strictEqual(yield* Effect.flip(connect(proxy.port)), "ECONNREFUSED")
         })
       )

@@ -225,7 +225,10 @@ describe("a savepoint that a transaction left behind", () => {
       assert.deepStrictEqual(Worlds.idsOf(yield* stored), [written.id])
       yield* over.open
       assert.include(JSON.stringify(yield* Fiber.await(left)), "the transaction has ended")
-      assert.strictEqual((yield* Worlds.only(yield* store.transaction(store.insert([written])))).result, "existing")
+      assert.strictEqual(
+        (yield* Worlds.only(yield* store.transaction(store.insert([written])))).result,
+        "existing"
+      )
     })
   )
 })

@@ -22,54 +22,21 @@ import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
-import { deliveryStatus } from "../../src/internal/migrations/0003_delivery_status.ts"
-import * as Tables from "../../src/internal/sql/tables.ts"
-import { trackSent } from "../../src/internal/sql/trackSent.ts"
 import { connect } from "./database.ts"
 import { transaction } from "./messages.ts"
 import { makeSignal } from "./signal.ts"
 
-const setup = Effect.gen(function* () {
-  yield* OutboxMigrations.run()
-  const sql = yield* SqlClient.SqlClient
-  const [found] = yield* sql<{ readonly there: boolean }>`
-    SELECT to_regclass('cascade.delivery_status') IS NOT NULL AS there`
-  if (found?.there === true) return
-  for (const statement of deliveryStatus.statements("cascade")) yield* sql.unsafe(statement)
-})
-
-/** A client whose settle statement has the part that follows what was sent, due for its first look-up at once. */
-export const following = (client: PgClient.PgClient): PgClient.PgClient => {
-  const plain = client.withoutTransforms()
-  const part = trackSent(plain, Tables.make(plain, "cascade"), 0)
-  const settling = new Proxy(plain, {
-    apply: (target, self, given: [ReadonlyArray<string>, ...ReadonlyArray<unknown>]) => {
-      const [texts, ...values] = given
-      const place = texts.findIndex((text) => text.includes("unheld AS MATERIALIZED"))
-      if (place === -1 || !texts.join("").includes("WITH settlement AS"))
-        return Reflect.apply(target, self, given)
-      const text = texts[place] ?? ""
-      const at = text.search(/,\s*--[^\n]*\n\s*unheld AS/u)
-      const parts = [...texts.slice(0, place), text.slice(0, at), text.slice(at), ...texts.slice(place + 1)]
-      return Reflect.apply(target, self, [
-        Object.assign(parts, { raw: parts }),
-        ...values.slice(0, place),
-        part,
-        ...values.slice(place)
-      ])
-    }
-  })
-  return new Proxy(client, {
-    get: (target, key) => (key === "withoutTransforms" ? () => settling : Reflect.get(target, key))
-  })
-}
+const firstAtOnce = { trackStatus: true, firstStatusCheck: 0 }
 
 /** A store that follows what it settles as sent, on a client. */
 export const storeOn = (client: PgClient.PgClient) =>
-  Effect.provideService(PgOutboxStore.make(), PgClient.PgClient, following(client))
+  Effect.provideService(PgOutboxStore.make(firstAtOnce), PgClient.PgClient, client)
 
 /** A database with the outbox's tables and those of delivery status. */
-export const database = PgTestDatabase.layer({ template: { name: "outbox-followed", setup }, poolSize: 20 })
+export const database = PgTestDatabase.layer({
+  template: { name: "outbox-followed", setup: OutboxMigrations.run() },
+  poolSize: 20
+})
 
 const outboxStore = Layer.effect(OutboxStore, Effect.flatMap(PgClient.PgClient, storeOn))
 

@@ -334,8 +334,8 @@ export const broken: ReadonlyArray<
       [
         `logs texts in Base64 after ${before.length} bytes, as an annotation`,
         withSend((batch, _, sound) => {
-          const texts = batch.map(({ message }) => ("text" in message ? message.text : ""))
-          const body = Buffer.from(before + texts.join("")).toString("base64")
+          const { message } = batch[0]
+          const body = Buffer.from(before + ("text" in message ? message.text : "")).toString("base64")
           return Effect.andThen(Effect.annotateLogs(Effect.logInfo("sending"), { body }), sound(batch))
         }),
         [keepsSecrets]

@@ -32,7 +32,9 @@ const writer: Rights = (on) => [
   // To see whether the tracking id is there already. Never the payload.
   `SELECT (id, account, tracking_id) ON ${on("message")}`,
   `INSERT (message_id, lane, due_at) ON ${on("work")}`,
-  `EXECUTE ON FUNCTION ${on("find_existing")}(text[], text[], text[], text[])`
+  `EXECUTE ON FUNCTION ${on("find_existing")}(text[], text[], text[], text[])`,
+  // To know what became of its messages.
+  `SELECT (message_id, provider_message_id, status, confirmed, next_check_at, checks, accepted_at, updated_at) ON ${on("delivery_status")}`
 ]
 
 const relay: Rights = (on) => [
@@ -45,7 +47,11 @@ const relay: Rights = (on) => [
   `SELECT, DELETE ON ${on("lane")}`,
   `INSERT (lane, paused_until, probe_until, reason, trips, updated_at) ON ${on("lane")}`,
   `UPDATE (paused_until, probe_until, reason, trips, updated_at) ON ${on("lane")}`,
-  `SELECT, INSERT, UPDATE, DELETE ON ${on("rate_limit")}`
+  `SELECT, INSERT, UPDATE, DELETE ON ${on("rate_limit")}`,
+  // Trackers have the role of relays.
+  `SELECT, INSERT (message_id, account, provider_message_id, next_check_at) ON ${on("delivery_status")}`,
+  `UPDATE (status, confirmed, next_check_at, lease, lease_until, checks, misses, checked_at, updated_at) ON ${on("delivery_status")}`,
+  `SELECT, INSERT, UPDATE ON ${on("status_pause")}`
 ]
 
 const admin: Rights = (on) => [
@@ -57,7 +63,8 @@ const admin: Rights = (on) => [
   `SELECT, DELETE ON ${on("outcome")}`,
   `INSERT (message_id, lease, kind, attempt, reason, relay, superseded) ON ${on("outcome")}`,
   `UPDATE (superseded) ON ${on("outcome")}`,
-  `SELECT, INSERT, UPDATE, DELETE ON ${on("lane")}`
+  `SELECT, INSERT, UPDATE, DELETE ON ${on("lane")}`,
+  `SELECT, DELETE ON ${on("delivery_status")}`
 ]
 
 const of = (role: string | undefined, schema: string, rights: Rights): ReadonlyArray<string> => {

@@ -9,6 +9,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { Tables } from "./tables.ts"
+import { trackSent } from "./trackSent.ts"
 
 export interface EncodedSettlement {
   readonly id: string
@@ -26,7 +27,9 @@ export const settle = (
   sql: SqlClient.SqlClient,
   tables: Tables,
   rows: NonEmptyReadonlyArray<EncodedSettlement>,
-  relay: string
+  relay: string,
+  /** How long after its acceptance a message is first asked about; `undefined` where nobody follows messages. */
+  firstCheckMillis?: number | undefined
 ) => sql<{ readonly id: string }>`
     WITH settlement AS (
       SELECT
@@ -83,7 +86,7 @@ export const settle = (
       FROM held
       -- A released row was never tried: there is nothing to record.
       WHERE kind <> 'released'
-    ),
+    )${firstCheckMillis === undefined ? sql.literal("") : trackSent(sql, tables, firstCheckMillis)},
     -- Materialized, and looked up one by one: as a rule there is none, and a join might read all outcomes to find that.
     unheld AS MATERIALIZED (
       SELECT id, lease, kind FROM settlement WHERE id NOT IN (SELECT id FROM held)

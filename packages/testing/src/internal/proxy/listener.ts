@@ -20,7 +20,7 @@ export const open = (
 ): Effect.Effect<Listener, NodeJS.ErrnoException> =>
   Effect.callback((resume) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket)
-    server.once("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error)))
+    server.on("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error)))
     server.listen(port, host, () => {
       const address = server.address()
       const taken = typeof address === "object" && address !== null ? address.port : port

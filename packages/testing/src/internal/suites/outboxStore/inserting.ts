@@ -37,7 +37,9 @@ export const inserting: DefineTests = (test) => {
     }))
 
   test("rows go with a transaction that fails, and the caller's own failure passes", ({
+    again,
     claim,
+    enqueue,
     row,
     store
   }) =>
@@ -49,7 +51,7 @@ export const inserting: DefineTests = (test) => {
       assert.strictEqual(yield* Effect.flip(failing), "sold out")
       assert.deepStrictEqual(yield* claim(), [])
       // Nor does the tracking id stand for anything.
-      assert.strictEqual((yield* only(yield* store.transaction(store.insert([written])))).result, "inserted")
+      assert.strictEqual((yield* only(yield* enqueue(again(written)))).result, "inserted")
     }))
 
   test("rows go with a transaction that dies, and the defect passes", ({ claim, row, store }) =>
@@ -97,7 +99,7 @@ export const inserting: DefineTests = (test) => {
       assert.deepStrictEqual(idsOf(yield* claim()), idsOf([first, third]))
     }))
 
-  test("a savepoint in a savepoint goes with it", ({ claim, row, store }) =>
+  test("a savepoint in a savepoint goes with it", ({ again, claim, enqueue, row, store }) =>
     Effect.gen(function* () {
       const [kept, gone] = [row(), row()]
       yield* store.transaction(
@@ -108,7 +110,7 @@ export const inserting: DefineTests = (test) => {
         })
       )
       assert.deepStrictEqual(idsOf(yield* claim()), [kept.id])
-      assert.strictEqual((yield* only(yield* store.transaction(store.insert([gone])))).result, "inserted")
+      assert.strictEqual((yield* only(yield* enqueue(again(gone)))).result, "inserted")
     }))
 
   test("what a savepoint wrote can be written again when it is gone", ({ claim, row, store }) =>
@@ -136,6 +138,7 @@ export const inserting: DefineTests = (test) => {
     }))
 
   test("a tracking id that is there already is left alone: the same content is `existing`, other is `conflict`", ({
+    again,
     claim,
     enqueue,
     row
@@ -143,7 +146,7 @@ export const inserting: DefineTests = (test) => {
     Effect.gen(function* () {
       const first = row()
       yield* enqueue(first)
-      const same = row({ trackingId: first.trackingId, payload: first.payload })
+      const same = again(first)
       const other = row({ trackingId: first.trackingId })
       const { id, trackingId } = first
       assert.deepStrictEqual(yield* enqueue(same), [{ id, trackingId, result: "existing" }])
@@ -151,12 +154,18 @@ export const inserting: DefineTests = (test) => {
       assert.strictEqual((yield* only(yield* claim())).payload, first.payload)
     }))
 
-  test("a tracking id stands for its message also after the end of it", ({ claim, enqueue, row, settle }) =>
+  test("a tracking id stands for its message also after the end of it", ({
+    again,
+    claim,
+    enqueue,
+    row,
+    settle
+  }) =>
     Effect.gen(function* () {
       const first = row()
       yield* enqueue(first)
       yield* settle(settled(yield* only(yield* claim()), "sent"))
-      assert.strictEqual((yield* only(yield* enqueue(first))).result, "existing")
+      assert.strictEqual((yield* only(yield* enqueue(again(first)))).result, "existing")
       assert.deepStrictEqual(yield* claim(), [])
     }))
 
@@ -179,12 +188,12 @@ export const inserting: DefineTests = (test) => {
       assert.deepStrictEqual(idsOf(yield* claim({ lanes: [lane, theirs.lane] })), idsOf([mine, theirs]))
     }))
 
-  test("a tracking id that comes twice at once is written once", ({ claim, enqueue, row, store }) =>
+  test("a tracking id that comes twice at once is written once", ({ again, claim, enqueue, row, store }) =>
     Effect.gen(function* () {
       const [first, other] = [row(), row()]
-      const again = row({ trackingId: first.trackingId, payload: first.payload })
+      const same = again(first)
       const changed = row({ trackingId: first.trackingId })
-      const answers = yield* enqueue(first, again, other, changed)
+      const answers = yield* enqueue(first, same, other, changed)
       assert.deepStrictEqual(
         answers.map(({ id, result }) => [id, result]),
         [
@@ -196,9 +205,9 @@ export const inserting: DefineTests = (test) => {
       )
       assert.deepStrictEqual(idsOf(yield* claim()), idsOf([first, other]))
       // And in one transaction by several calls.
-      const [second] = [row()]
+      const second = row()
       const results = yield* store.transaction(
-        Effect.forEach([second, second, row({ trackingId: second.trackingId })], (one) =>
+        Effect.forEach([second, again(second), row({ trackingId: second.trackingId })], (one) =>
           Effect.flatMap(store.insert([one]), only)
         )
       )

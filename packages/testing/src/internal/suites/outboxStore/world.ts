@@ -41,6 +41,8 @@ export interface World {
   readonly laneOf: (priority: Lane.Priority) => Lane.Lane
   /** A row of the account that nothing else is like. */
   readonly row: (more?: Partial<NewRow>) => NewRow
+  /** A row that says the same as another, as a caller's second attempt does: its id is another. */
+  readonly again: (row: NewRow) => NewRow
   readonly rows: (count: number, more?: Partial<NewRow>) => Arr.NonEmptyArray<NewRow>
   /** Inserts rows and commits. */
   readonly enqueue: (
@@ -110,6 +112,7 @@ export const make = ({ another, clock, messages, store }: WorldOptions): World =
     lane,
     laneOf: (priority) => Lane.of(account, priority),
     row,
+    again: ({ lane, payload, trackingId }) => row({ lane, payload, trackingId }),
     rows: (count, more) => Arr.makeBy(count, () => row(more)),
     enqueue: (...rows) => Effect.tap(store.transaction(store.insert(rows)), () => tick),
     claim: (options = {}) =>
