@@ -9,7 +9,7 @@ import * as TransportReason from "../TransportReason.ts"
 
 /** Whether an envelope has a whole second of its ttl left at `now`, which is the least that goes on the wire. */
 export const isLive = (envelope: Envelope.Envelope, now: DateTime.Utc): boolean =>
-  (Envelope.remainingTtl(envelope, now) ?? 1) >= 0
+  (Envelope.remainingTtl(envelope, now) ?? 1) >= 1
 
 /** Parts a batch into what may be sent at `now` and the answers for what may not. */
 export const separate = (
