@@ -18,7 +18,7 @@ export const payloadVersion = 1
 
 /** A message on its way into the table. */
 export interface NewRow {
-  /** A UUIDv7. */
+  /** A UUIDv7, another one for each attempt to insert. */
   readonly id: string
   readonly account: string
   readonly trackingId: string

@@ -70,13 +70,19 @@ export interface OutboxStoreShape {
     options: { readonly lease: Duration.Duration; readonly relay: string }
   ) => Effect.Effect<ReadonlyArray<ClaimedRow>, StoreError>
 
-  /** Writes what became of leased rows; answers with the ids of those whose lease still held. */
+  /**
+   * Writes what became of leased rows; answers with the ids of those whose lease still held. The same settle again
+   * changes nothing and is answered as the first. A lease whose time is over holds until another claim takes the row.
+   */
   readonly settle: (
     rows: NonEmptyReadonlyArray<SettledRow>,
     options: { readonly relay: string }
   ) => Effect.Effect<ReadonlySet<string>, StoreError>
 
-  /** Moves the end of leases; answers with the ids of those that still held. */
+  /**
+   * Moves the end of leases; answers with the ids of those that still held. A lease whose time is over holds until
+   * another claim takes the row.
+   */
   readonly renew: (
     leases: NonEmptyReadonlyArray<HeldLease>,
     lease: Duration.Duration
@@ -108,8 +114,8 @@ export interface OutboxStoreShape {
   readonly resumeLanes: (lanes: NonEmptyReadonlyArray<string>) => Effect.Effect<void, StoreError>
 
   /**
-   * A signal for each moment at which it is worth looking: a commit in this process, or word from another. It is a
-   * hint; what it misses is found by the poll.
+   * A signal for each moment at which it is worth looking: a commit or an opened lane in this process, or word from
+   * another. It is a hint; what it misses is found by the poll.
    */
   readonly wakes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
 }

@@ -178,7 +178,7 @@ export const make = Effect.fnUntraced(function* (
  * const SharedLimiter = RateLimiter.layer.pipe(Layer.provide(PgRateLimiterStore.layer()))
  *
  * const limited = (transport: Transport.TransportShape) =>
- *   RateLimit.withRateLimit(transport, { limit: 100, burst: 150 }).pipe(Effect.provide(SharedLimiter))
+ *   RateLimit.withRateLimit(transport, SmsBatTransport.rateLimit).pipe(Effect.provide(SharedLimiter))
  * ```
  */
 export const layer = (

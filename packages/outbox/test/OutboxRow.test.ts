@@ -35,7 +35,7 @@ const Instant = Schema.Int.check(Schema.isBetween({ minimum: -2e12, maximum: 4e1
 const Millis = Schema.Finite.check(Schema.isBetween({ minimum: -1e11, maximum: 1e11 }))
 const Name = Schema.String.check(Schema.isPattern(/^[a-z_-]{1,12}$/u))
 
-/** Anything that a string in memory can hold, halves of pairs and control characters too. */
+/** Anything that a message may hold, control characters too. */
 const Text = Schema.String.check(Schema.isMinLength(1))
 const Plain = Schema.Struct({
   kind: Schema.Literals(["Transaction", "Promo", "FlashCall", "ViberSurvey"]),
