@@ -14,6 +14,8 @@ export interface Profile {
   readonly files: ReadonlyArray<Share>
   /** Self time by function. */
   readonly functions: ReadonlyArray<Share>
+  /** Time of each function with all that it calls. */
+  readonly totals: ReadonlyArray<Share>
 }
 
 /** Runs an action under the profiler. */
@@ -27,24 +29,64 @@ export const profiled = async <A>(action: () => Promise<A>): Promise<readonly [A
   const { profile } = await session.post("Profiler.stop")
   session.disconnect()
 
-  const frames = new Map(profile.nodes.map(({ callFrame, id }) => [id, callFrame]))
+  const frames = new Map(profile.nodes.map((node) => [node.id, frameOf(node.callFrame)]))
+  const callers = new Map(
+    profile.nodes.flatMap(({ children, id }) => (children ?? []).map((child): [number, number] => [child, id]))
+  )
   const files = new Map<string, number>()
   const functions = new Map<string, number>()
+  const totals = new Map<string, number>()
   let busy = 0
   for (const [index, id] of (profile.samples ?? []).entries()) {
     const frame = frames.get(id)
     const micros = profile.timeDeltas?.[index] ?? 0
-    if (frame === undefined || frame.functionName === "(idle)") continue
+    if (frame === undefined || frame.name === "(idle)") continue
     busy += micros
-    const file = fileOf(frame)
-    add(files, file, micros)
-    const line = frame.url === "" ? "" : `:${frame.lineNumber + 1}`
-    add(functions, `${frame.functionName || "(anonymous)"} ${file}${line}`, micros)
+    add(files, frame.file, micros)
+    add(functions, frame.place, micros)
+    const places = new Set<string>()
+    for (let at: number | undefined = id; at !== undefined; at = callers.get(at)) {
+      places.add(frames.get(at)?.place ?? "")
+    }
+    for (const place of places) add(totals, place, micros)
   }
   return [
     result,
-    { busyMillis: busy / 1_000, files: shares(files, busy), functions: shares(functions, busy) }
+    {
+      busyMillis: busy / 1_000,
+      files: shares(files, busy),
+      functions: shares(functions, busy),
+      totals: shares(totals, busy)
+    }
   ]
+}
+
+interface CallFrame {
+  readonly functionName: string
+  readonly url: string
+  readonly lineNumber: number
+}
+
+interface Frame {
+  readonly name: string
+  readonly file: string
+  /** The function with its file and line. */
+  readonly place: string
+}
+
+const frameOf = (frame: CallFrame): Frame => {
+  const name = frame.functionName || "(anonymous)"
+  const file = fileOf(frame)
+  return { name, file, place: frame.url === "" ? name : `${name} ${file}:${frame.lineNumber + 1}` }
+}
+
+/** `effect/Schema.js`, `packages/core/src/Message.ts`, `node:net`, or what V8 calls its own work. */
+const fileOf = ({ functionName, url }: CallFrame): string => {
+  if (url === "") return functionName.startsWith("(") ? functionName : "(builtin)"
+  const path = url.replace(/^file:\/\//u, "")
+  const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?:dist\/|src\/|lib\/)?(.*)$/u.exec(path)
+  if (installed !== null) return `${installed[1]}/${installed[2]}`
+  return path.replace(/^.*?\/(?=(?:packages|bench)\/)/u, "")
 }
 
 const add = (times: Map<string, number>, name: string, micros: number) =>
@@ -52,12 +94,3 @@ const add = (times: Map<string, number>, name: string, micros: number) =>
 
 const shares = (times: ReadonlyMap<string, number>, whole: number): ReadonlyArray<Share> =>
   Array.from(times, ([name, micros]) => ({ name, share: micros / whole })).sort((a, b) => b.share - a.share)
-
-/** `effect/Schema.ts`, `packages/core/src/Message.ts`, `node:net`, or what V8 calls its own work. */
-const fileOf = ({ functionName, url }: { readonly functionName: string; readonly url: string }): string => {
-  if (url === "") return functionName.startsWith("(") ? functionName : "(builtin)"
-  const path = url.replace(/^file:\/\//u, "")
-  const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?:dist|src|lib)?\/?(.*)$/u.exec(path)
-  if (installed !== null) return `${installed[1]}/${installed[2]}`
-  return path.replace(/^.*?\/(?=(?:packages|bench)\/)/u, "")
-}

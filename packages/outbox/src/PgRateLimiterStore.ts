@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function* (
  *
  * @example
  * ```ts
- * import { RateLimit, type Transport } from "@effect-cascade/core"
+ * import { RateLimit, SmsBatTransport, type Transport } from "@effect-cascade/core"
  * import { PgRateLimiterStore } from "@effect-cascade/outbox"
  * import { Effect, Layer } from "effect"
  * import { RateLimiter } from "effect/persistence"
