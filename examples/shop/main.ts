@@ -1,13 +1,26 @@
 /**
  * The demo: `npx pnpm demo`. See README.md beside this file.
  */
+import { PhoneNumber } from "@effect-cascade/core"
 import { Relay } from "@effect-cascade/outbox"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, ConfigProvider, Console, Data, Effect, Layer, Option, Random, References } from "effect"
+import {
+  Clock,
+  Config,
+  ConfigProvider,
+  Console,
+  Data,
+  Effect,
+  Layer,
+  Option,
+  Random,
+  References,
+  Schema
+} from "effect"
 import { Command, Flag } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { broken, table, take } from "./audit.ts"
-import { badDay, Database, outbox, real, realProvider } from "./places.ts"
+import { badDay, Database, outbox, real } from "./places.ts"
 import { untilDone } from "./progress.ts"
 import { createTables, placeOrder, poison } from "./shop.ts"
 
@@ -30,8 +43,7 @@ const demo = Command.make(
   "demo",
   flags,
   Effect.fn(function* ({ json, orders, seed, to }) {
-    const isReal = Option.isSome(yield* Effect.option(realProvider))
-    if (isReal) return yield* oneRealMessage(to)
+    if (yield* isReal) return yield* oneRealMessage(to, json)
     if (orders < 100) return yield* new DemoFailed({ message: "--orders must be 100 or more" })
     return yield* badDayOf(orders, seed, json).pipe(
       Effect.timeoutOrElse({ duration: "3 minutes", orElse: () => Effect.fail(unfinished) }),
@@ -39,6 +51,16 @@ const demo = Command.make(
     )
   })
 )
+
+/** Both of its variables name a real provider, none means the emulator; one alone is a mistake. */
+const isReal = Effect.gen(function* () {
+  const baseUrl = yield* Config.option(Config.NonEmptyString("SMSBAT_BASE_URL"))
+  const apiKey = yield* Config.option(Config.Redacted("SMSBAT_API_KEY"))
+  if (Option.isSome(baseUrl) === Option.isSome(apiKey)) return Option.isSome(baseUrl)
+  const message =
+    "set both SMSBAT_BASE_URL and SMSBAT_API_KEY to send to a real provider, or neither for the emulator"
+  return yield* new DemoFailed({ message })
+})
 
 /** Many orders against the emulator. */
 const badDayOf = Effect.fn("badDay")(function* (orders: number, seed: number, json: boolean) {
@@ -76,31 +98,48 @@ const relayOptions: Relay.RelayOptions = {
 }
 
 /** One order against a provider that exists. */
-const oneRealMessage = Effect.fn("oneRealMessage")(function* (to: Option.Option<string>) {
+const oneRealMessage = Effect.fn("oneRealMessage")(function* (to: Option.Option<string>, json: boolean) {
   if (Option.isNone(to)) {
     return yield* new DemoFailed({
       message:
         "SMSBAT_BASE_URL and SMSBAT_API_KEY name a real provider: say with --to which number gets the one message"
     })
   }
+  if (!Schema.is(PhoneNumber.PhoneNumber)(to.value)) {
+    return yield* new DemoFailed({ message: `--to: expected ${PhoneNumber.rule}` })
+  }
   yield* Console.log(
     "A real provider: this sends ONE message, to the number given by --to, and nothing else."
   )
-  yield* Effect.gen(function* () {
-    yield* createTables
-    const order = yield* Random.nextIntBetween(100_000, 999_999)
-    yield* placeOrder(order * 8 + 5, to.value).pipe(Random.withSeed(1))
-    const tally = yield* Relay.drain()
-    const sql = yield* SqlClient.SqlClient
-    const { schema } = yield* Database
-    const outcomes = yield* sql`
-      SELECT kind, reason, provider_message_id FROM ${sql(`${schema}.outcome`)} ORDER BY lease`
-    yield* Console.log(tally, outcomes)
-  }).pipe(Effect.provide([outbox, real]))
+  const sent = yield* sendOne(to.value).pipe(Effect.provide([outbox, real]))
+  yield* Console.log(
+    json ? JSON.stringify(sent) : `${sent.outcome}${sent.reason === null ? "" : `: ${sent.reason}`}`
+  )
+  if (sent.outcome !== "sent") {
+    return yield* new DemoFailed({ message: "not sent; the message was discarded with the demo's schema" })
+  }
+})
+
+const sendOne = Effect.fn("sendOne")(function* (to: string) {
+  yield* createTables
+  // An order of the plainest kind, under a tracking id of its own.
+  const order = (yield* Random.nextIntBetween(100_000, 999_999)) * 8 + 5
+  yield* placeOrder(order, to).pipe(Random.withSeed(1))
+  yield* Relay.drain()
+  const sql = yield* SqlClient.SqlClient
+  const { schema } = yield* Database
+  const [last] = yield* sql<{
+    readonly kind: string
+    readonly reason: string | null
+    readonly id: string | null
+  }>`
+    SELECT kind, reason->>'_tag' AS reason, provider_message_id AS id
+    FROM ${sql(`${schema}.outcome`)} ORDER BY lease DESC LIMIT 1`
+  return { outcome: last?.kind ?? "waiting", reason: last?.reason ?? null, messageId: last?.id ?? null }
 })
 
 Command.run(demo, { version: "1.0.0" }).pipe(
-  Effect.catchTag(["DemoFailed", "InvalidMessage"], (error) =>
+  Effect.catchTag(["DemoFailed", "InvalidMessage", "SmsBatConfigError", "StoreError"], (error) =>
     Effect.andThen(
       Console.error(error.message),
       Effect.sync(() => (process.exitCode = 1))

@@ -87,11 +87,5 @@ export const badDay = (seed: number, poison: string) =>
     )
   )
 
-/** The provider that the environment names, if it names one. */
-export const realProvider = Config.all({
-  baseUrl: Config.NonEmptyString("SMSBAT_BASE_URL"),
-  apiKey: Config.Redacted("SMSBAT_API_KEY")
-})
-
 /** The transport to a real provider. */
 export const real = SmsBatTransport.layerConfig().pipe(Layer.provide(NodeHttpClient.layerUndici))

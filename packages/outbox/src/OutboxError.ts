@@ -29,7 +29,7 @@ export class TrackingIdReused extends Schema.TaggedError<TrackingIdReused>(
   override get message(): string {
     const [first, ...rest] = this.trackingIds
     const more = rest.length === 0 ? "" : ` and ${rest.length} more`
-    return `tracking id ${JSON.stringify(first)}${more} of account ${this.account} already belongs to a message with other content`
+    return `tracking id ${JSON.stringify(first)}${more} of account ${this.account} already belongs to a message with other content; make the id from what tells the messages apart`
   }
 }
 
