@@ -31,7 +31,9 @@ export const profiled = async <A>(action: () => Promise<A>): Promise<readonly [A
 
   const frames = new Map(profile.nodes.map((node) => [node.id, frameOf(node.callFrame)]))
   const callers = new Map(
-    profile.nodes.flatMap(({ children, id }) => (children ?? []).map((child): [number, number] => [child, id]))
+    profile.nodes.flatMap(({ children, id }) =>
+      (children ?? []).map((child): [number, number] => [child, id])
+    )
   )
   const files = new Map<string, number>()
   const functions = new Map<string, number>()
