@@ -7,6 +7,7 @@ const project = (name: string, root: string, needsPostgres: boolean) => ({
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    setupFiles: [new URL("scripts/seeded-random.ts", import.meta.url).pathname],
     globalSetup: needsPostgres
       ? [new URL("packages/testing/test/support/pgGlobalSetup.ts", import.meta.url).pathname]
       : []

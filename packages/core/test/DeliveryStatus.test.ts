@@ -254,7 +254,10 @@ describe("StatusReport", () => {
       Effect.gen(function* () {
         const codec = Schema.toCodecJson(DeliveryStatus.StatusReport)
         const json = JSON.stringify(yield* Schema.encodeEffect(codec)(given))
-        assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(codec)(JSON.parse(json)), given)
+        const back = yield* Schema.decodeUnknownEffect(codec)(JSON.parse(json))
+        // JSON has one zero: a cost of -0 comes back as 0.
+        const cost = given.cost === undefined ? {} : { cost: given.cost + 0 }
+        assert.deepStrictEqual(back, new DeliveryStatus.StatusReport({ ...given, ...cost }))
       }),
     { arbitrary: { runs: 100 } }
   )

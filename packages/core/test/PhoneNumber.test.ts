@@ -157,7 +157,7 @@ describe("PhoneNumber.correct", () => {
         .split("")
         .map((character, index) => character + (separators[index] ?? ""))
         .join("")
-      const doubtful = /\( ?0|\.0+ ?$/u.test(spaced)
+      const doubtful = /\(\s*0|\.0+\s*$/u.test(spaced)
       const expected = spaced === phone || doubtful ? undefined : phone
       assert.strictEqual(PhoneNumber.correct(spaced), expected, JSON.stringify(spaced))
     },

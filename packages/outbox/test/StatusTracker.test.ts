@@ -263,7 +263,7 @@ describe("a look-up", () => {
       yield* of.follow(["a"])
       yield* TestClock.adjust("59 seconds")
       assert.strictEqual(of.lookup.asked.length, 1)
-      yield* TestClock.adjust("2 seconds")
+      yield* TestClock.adjust("10 seconds")
       assert.strictEqual(of.lookup.asked.length, 2)
     })
   )
