@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config"
 
-const project = (name: string, root: string, needsPostgres: boolean) => ({
+const project = (name: string, root: string, needsPostgres: boolean, include = "test/**/*.test.ts") => ({
   test: {
     name,
     root,
-    include: ["test/**/*.test.ts"],
+    include: [include],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     setupFiles: [new URL("scripts/seeded-random.ts", import.meta.url).pathname],
@@ -20,7 +20,8 @@ export default defineConfig({
     projects: [
       project("core", "packages/core", false),
       project("outbox", "packages/outbox", true),
-      project("testing", "packages/testing", true)
+      project("testing", "packages/testing", true),
+      project("examples", "examples", true, "**/*.test.ts")
     ]
   }
 })
