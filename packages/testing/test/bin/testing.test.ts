@@ -4,10 +4,12 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { call, keyed, message, send } from "../support/emulatorClient.ts"
 
-const file = fileURLToPath(new URL("../../src/bin/emulator.ts", import.meta.url))
+const file = fileURLToPath(new URL("../../src/bin/testing.ts", import.meta.url))
 
 const start = (...args: ReadonlyArray<string>): Effect.Effect<ChildProcess> =>
-  Effect.sync(() => spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "pipe"] }))
+  Effect.sync(() =>
+    spawn(process.execPath, [file, "emulator", ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  )
 
 /** The output up to the first match, or all of it if there is none before the end. */
 const until = (child: ChildProcess, pattern: RegExp): Effect.Effect<string> =>
