@@ -1,6 +1,7 @@
 export * as Cascade from "./Cascade.ts"
 export * as CascadeEvent from "./CascadeEvent.ts"
 export * as CascadeEvents from "./CascadeEvents.ts"
+export * as CauseSummary from "./CauseSummary.ts"
 export * as ConsoleTransport from "./ConsoleTransport.ts"
 export * as Delivery from "./Delivery.ts"
 export * as DeliveryStatus from "./DeliveryStatus.ts"

@@ -12,6 +12,7 @@
  * away every call fails with a `RateLimitStoreError`: nothing is let through but what has been leased.
  */
 import { PgClient } from "@effect/sql-pg/PgClient"
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -120,7 +121,9 @@ export const make = Effect.fnUntraced(function* (
     )
 
   yield* forgetRateLimits(sql, schema, tidying).pipe(
-    Effect.catchCause((cause) => Effect.logDebug("outbox: could not forget old rate limits", cause)),
+    Effect.catchCause((cause) =>
+      Effect.logDebug("outbox: could not forget old rate limits", CauseSummary.of(cause))
+    ),
     Effect.delay(tidying.interval),
     Effect.forever,
     Effect.forkScoped

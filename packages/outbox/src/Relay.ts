@@ -8,6 +8,7 @@
  * A relay that stops takes nothing new, gives back what it has not begun, lets what is under way finish for a grace
  * period, and writes every outcome before it ends.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import * as Envelope from "@effect-cascade/core/Envelope"
 import type * as Message from "@effect-cascade/core/Message"
@@ -254,9 +255,10 @@ const start = Effect.fnUntraced(function* (config: Settings) {
   )
   const beat = Effect.andThen(engine.renew, board.refresh).pipe(
     Effect.catchCause((cause) =>
-      Effect.logWarning("outbox: a heartbeat failed; leases run out unless the next succeeds", cause).pipe(
-        Effect.annotateLogs({ relay: config.name })
-      )
+      Effect.logWarning(
+        "outbox: a heartbeat failed; leases run out unless the next succeeds",
+        CauseSummary.of(cause)
+      ).pipe(Effect.annotateLogs({ relay: config.name }))
     )
   )
   yield* beat
@@ -281,7 +283,7 @@ const pumpLoop = Effect.fnUntraced(function* (
       Effect.tapCause((cause) =>
         Cause.hasInterrupts(cause)
           ? Effect.void
-          : Effect.logWarning("outbox: claiming failed, trying again", cause).pipe(
+          : Effect.logWarning("outbox: claiming failed, trying again", CauseSummary.of(cause)).pipe(
               Effect.annotateLogs({ relay: config.name, failures: failures + 1 })
             )
       ),

@@ -8,6 +8,7 @@
  * how far it came, so that a run looks only at what has come of age since the last one; every few hours it starts
  * over, for messages that ended long after they were enqueued.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -133,7 +134,10 @@ const runForever = (pruner: RetentionPrunerShape, every: Duration.Duration) =>
       Effect.catchCause((cause) =>
         Cause.hasInterrupts(cause)
           ? Effect.failCause(cause)
-          : Effect.logWarning("outbox: retention failed, trying again with the next run", cause)
+          : Effect.logWarning(
+              "outbox: retention failed, trying again with the next run",
+              CauseSummary.of(cause)
+            )
       )
     )
   }).pipe(Effect.forever)

@@ -11,9 +11,22 @@ export const isSqlError: (error: unknown) => error is SqlError.SqlError = SqlErr
 /** The SQLSTATE or system code of a failure, such as `57P01` or `ECONNREFUSED`. */
 export const code = (error: SqlError.SqlError): string | undefined => stringAt(error.reason.cause, "code")
 
-/** What the server or the system said, without any parameter of the statement. */
-export const detail = (error: SqlError.SqlError): string =>
-  stringAt(error.reason.cause, "message") ?? error.reason._tag
+/**
+ * What the server or the system said, where its words hold no value of a row or a parameter; else only what kind of
+ * failure it is. Postgres quotes values in its messages about data (class 22), and a trigger may say anything.
+ */
+export const detail = (error: SqlError.SqlError): string => {
+  const { cause } = error.reason
+  const state = code(error)
+  const isState = state !== undefined && /^[0-9A-Z]{5}$/u.test(state) && !/^E[A-Z]+$/u.test(state)
+  const mayQuote =
+    isState && (!wordsOfItsOwn.has(state.slice(0, 2)) || stringAt(cause, "routine") === "exec_stmt_raise")
+  if (mayQuote) return `the database refused it, in words that may quote a value (${error.reason._tag})`
+  return stringAt(cause, "message") ?? error.reason._tag
+}
+
+// The classes of SQLSTATE whose messages name connections, constraints, tables and resources, never what is in them.
+const wordsOfItsOwn = new Set("08 0A 23 25 28 2B 3B 3D 3F 40 42 53 54 55 57 58 72 F0 XX".split(" "))
 
 /**
  * Tells whether the same statement may succeed later. The driver files a server that is shutting down, starting up or

@@ -63,7 +63,7 @@ onDatabase("a phone number and a text", (test) => {
       }
       const sent = recording((batch, call) =>
         call === 1
-          ? Effect.die(new Error("a bug of the transport"))
+          ? Effect.die(new Error(`a bug of the transport: ${canary.phone} ${canary.text}`))
           : Effect.succeed(
               batch.map(({ trackingId }) => {
                 const reason = reasons[trackingId]

@@ -16,6 +16,21 @@ describe("code and detail", () => {
     assert.strictEqual(SqlFailure.detail(coded("57P01")), "what the server said")
   })
 
+  it("leave out words that may quote a value", () => {
+    const said = (code: string, more: object = {}) =>
+      SqlFailure.detail(
+        failure(Object.assign(new Error('invalid input: "+380501234567"'), { code, ...more }))
+      )
+    // Data exceptions quote what was wrong; triggers and functions say what their author liked.
+    for (const code of ["22P02", "22003", "22021", "P0001", "P0004", "45000", "ZZ999"]) {
+      assert.notInclude(said(code), "380", code)
+    }
+    assert.notInclude(said("23514", { routine: "exec_stmt_raise" }), "380")
+    assert.include(said("23505"), "380")
+    assert.include(said("ECONNREFUSED"), "380")
+    assert.include(said("EPIPE"), "380")
+  })
+
   it("do without a cause that says nothing", () => {
     for (const cause of [undefined, null, "text", 5, {}, { code: 5, message: 6 }]) {
       assert.strictEqual(SqlFailure.code(failure(cause)), undefined)

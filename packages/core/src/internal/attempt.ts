@@ -4,6 +4,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as CauseSummary from "../CauseSummary.ts"
 import * as Deliveries from "../Delivery.ts"
 import type { Delivery } from "../Delivery.ts"
 import type { Envelope } from "../Envelope.ts"
@@ -34,27 +35,5 @@ const defective = new TransportReason.CutShort({ by: "defect" })
 const logFailure = (transport: string, messages: number, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.annotateLogs(
     Effect.logError("a transport broke its contract; nobody knows what became of its batch"),
-    { transport, messages, reasons: describe(cause) }
+    { transport, messages, reasons: CauseSummary.of(cause) }
   )
-
-/**
- * The names of what failed and the lines where it did. Its own words stay out: whoever wrote the transport may have
- * put a phone number or a key into them.
- */
-export const describe = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
-  cause.reasons.map((reason) => {
-    if (reason._tag === "Interrupt") return "Interrupt"
-    const failure = reason._tag === "Die" ? reason.defect : reason.error
-    return failure instanceof Error
-      ? [failure.constructor.name, ...framesOf(failure)].join(" ")
-      : `a ${typeof failure}`
-  })
-
-const framesOf = (error: Error): ReadonlyArray<string> =>
-  typeof error.stack !== "string"
-    ? []
-    : error.stack
-        .split("\n")
-        .filter((line) => /^\s+at .+:\d+:\d+\)?$/u.test(line))
-        .slice(0, 5)
-        .map((line) => line.trim())

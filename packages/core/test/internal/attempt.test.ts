@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger } from "effect"
-import { attempt, describe as describeCause } from "../../src/internal/attempt.ts"
+import { attempt } from "../../src/internal/attempt.ts"
 import type { TransportShape } from "../../src/Transport.ts"
 import { envelopes, scripted } from "../support/scripted.ts"
 
@@ -45,14 +45,4 @@ describe("attempt", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
     })
   )
-
-  it("describes a cause without its words", () => {
-    class Odd extends Error {}
-    const lines = describeCause(
-      Cause.combine(Cause.die(new Odd("canary\n    at canary")), Cause.fail("canary"))
-    )
-    assert.match(lines[0] ?? "", /^Odd at .*attempt\.test\.ts:\d+:\d+/)
-    assert.strictEqual(lines[1], "a string")
-    assert.notInclude(lines.join(), "canary")
-  })
 })

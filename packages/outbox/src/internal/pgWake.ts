@@ -6,6 +6,7 @@
  * time until the next poll.
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -41,7 +42,9 @@ export const make = Effect.fnUntraced(function* (options: {
   if (options.notify) {
     yield* Queue.take(outgoing).pipe(
       Effect.andThen(client.notify(channel, "")),
-      Effect.catchCause((cause) => Effect.logDebug("outbox: could not notify other processes", cause)),
+      Effect.catchCause((cause) =>
+        Effect.logDebug("outbox: could not notify other processes", CauseSummary.of(cause))
+      ),
       Effect.andThen(Effect.sleep(throttle)),
       Effect.forever,
       Effect.forkScoped
@@ -49,7 +52,7 @@ export const make = Effect.fnUntraced(function* (options: {
   }
 
   const notListening = Effect.tapCause((cause) =>
-    Effect.logWarning("outbox: not listening for other processes, polling", cause)
+    Effect.logWarning("outbox: not listening for other processes, polling", CauseSummary.of(cause))
   )
 
   // Any notification says the same: look. So it does not matter who sent it or how many there were.

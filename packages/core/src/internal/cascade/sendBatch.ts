@@ -2,19 +2,19 @@
  * The attempts at one batch: send, see which envelopes may be sent again, wait, send those.
  */
 import { isReadonlyArrayNonEmpty, type NonEmptyReadonlyArray } from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
+import * as CauseSummary from "../../CauseSummary.ts"
 import type { Delivery } from "../../Delivery.ts"
 import type { Envelope } from "../../Envelope.ts"
 import type { TrackingId } from "../../TrackingId.ts"
 import type { TransportShape } from "../../Transport.ts"
 import * as TransportReason from "../../TransportReason.ts"
-import { attempt, describe } from "../attempt.ts"
+import { attempt } from "../attempt.ts"
 import * as deadline from "../deadline.ts"
 
 /** When a batch is sent again. */
@@ -63,7 +63,7 @@ export const sendBatch = Effect.fnUntraced(function* (
 })
 
 const logDefect = (what: string) => (defect: unknown) =>
-  Effect.annotateLogs(Effect.logError(what), { reasons: describe(Cause.die(defect)) })
+  Effect.annotateLogs(Effect.logError(what), { reasons: [CauseSummary.ofError(defect)] })
 
 // A message that may have been sent stays so whatever a later attempt says, short of an acceptance.
 const merge = (before: Delivery | undefined, after: Delivery): Delivery =>

@@ -1,11 +1,11 @@
 /**
  * Asks the provider whether an end that a webhook told of is true.
  */
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as CauseSummary from "../../CauseSummary.ts"
 import * as DeliveryStatus from "../../DeliveryStatus.ts"
 import type { StatusError, StatusLookupShape } from "../../StatusLookup.ts"
 
@@ -39,7 +39,7 @@ export const confirm = (
       // A look-up of somebody else's making may die; that is no reason to lose the report.
       Effect.catchDefect((defect) =>
         Effect.as(
-          Effect.logError("SmsBatWebhook: the status look-up died", Cause.die(defect)),
+          Effect.logError("SmsBatWebhook: the status look-up died", CauseSummary.ofError(defect)),
           Option.none<DeliveryStatus.StatusReport>()
         )
       )

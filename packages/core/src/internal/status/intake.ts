@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as CauseSummary from "../../CauseSummary.ts"
 
 /** How an intake works. */
 export interface IntakeOptions<A, E, R> {
@@ -43,7 +44,7 @@ export const make = Effect.fnUntraced(function* <A, E, R>(
       Effect.flatMap((item) =>
         handle(item).pipe(
           Effect.catchCause((cause) =>
-            Effect.logError(`${name}: the handler failed, and is not run again`, cause)
+            Effect.logError(`${name}: the handler failed, and is not run again`, CauseSummary.of(cause))
           ),
           Effect.ensuring(
             Effect.sync(() => {

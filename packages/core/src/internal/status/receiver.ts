@@ -88,11 +88,12 @@ export const register = Effect.fnUntraced(function* <A, E, R>(
 
   if (secret === undefined) return yield* router.add("POST", prefix === "" ? "/" : prefix, receive)
   const isSecret = yield* secrets.matcher(secret)
-  yield* router.add("POST", `${prefix}/:secret`, (request) =>
+  // Every method, or the secret would be logged with the path of a request that is no POST, as that of a browser is.
+  yield* router.add("*", `${prefix}/:secret`, (request) =>
     Effect.gen(function* () {
       const { secret: given = "" } = yield* HttpRouter.params
       // As the router does with a path that it does not know, whatever else the program makes of that.
-      if (!(yield* isSecret(given))) return yield* unknownPath(request)
+      if (request.method !== "POST" || !(yield* isSecret(given))) return yield* unknownPath(request)
       return yield* receive(request)
       // The log of requests names their paths.
     }).pipe(HttpMiddleware.withLoggerDisabled)

@@ -334,6 +334,34 @@ describe("through a web handler", () => {
     120_000
   )
 
+  it.live("keeps the secret out of the log of requests, whatever the method", () =>
+    Effect.gen(function* () {
+      const logged: Array<unknown> = []
+      const web = HttpRouter.toWebHandler(
+        hook().pipe(
+          Layer.provideMerge(
+            Logger.layer([
+              Logger.make(({ cause, fiber, message }) => {
+                logged.push(message, cause, fiber.getRef(References.CurrentLogAnnotations))
+              })
+            ])
+          ),
+          Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "All"))
+        )
+      )
+      const call = (target: string, method: string) =>
+        Effect.promise(() => web.handler(new Request(`http://127.0.0.1${target}`, { method })))
+      for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+        assert.strictEqual((yield* call(whole, method)).status, 404, method)
+      }
+      yield* call("/elsewhere", "GET")
+      yield* Effect.promise(() => web.dispose())
+      const shown = inspect(logged, { depth: 8 })
+      assert.include(shown, "/elsewhere")
+      assert.notInclude(shown, Redacted.value(secret))
+    })
+  )
+
   it.live("logs a handler's failure without the message", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []

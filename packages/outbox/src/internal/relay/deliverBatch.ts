@@ -4,6 +4,7 @@
  * Whatever cuts the send short (time-out, stop, a defect in the transport) is an unknown outcome for all that was
  * handed over: the transport may have sent any of it.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Delivery from "@effect-cascade/core/Delivery"
 import type * as Envelope from "@effect-cascade/core/Envelope"
 import * as Transport from "@effect-cascade/core/Transport"
@@ -102,7 +103,10 @@ const attempt = (
     Effect.raceFirst(Effect.as(Deferred.await(options.cut), all(interrupted))),
     Effect.catchCause((cause) =>
       Effect.as(
-        Effect.logError("outbox: the transport broke its contract; its batch is taken for unknown", cause),
+        Effect.logError(
+          "outbox: the transport broke its contract; its batch is taken for unknown",
+          CauseSummary.of(cause)
+        ),
         all(defect)
       )
     )
@@ -137,7 +141,10 @@ const nextDelay = (row: ClaimedRow, reason: Reason.TransportReason, options: Del
   ).pipe(
     Effect.catchCause((cause) =>
       Effect.as(
-        Effect.logError("outbox: the retry schedule failed; no other attempt is made", cause),
+        Effect.logError(
+          "outbox: the retry schedule failed; no other attempt is made",
+          CauseSummary.of(cause)
+        ),
         undefined
       )
     )

@@ -5,6 +5,7 @@
  * A lane has slots of its own, so a full lane never keeps another from sending: a code does not wait behind a million
  * promos, and a promo is not starved by codes. Claiming stops while slots are full, so nothing piles up in memory.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import type { CascadeEvent } from "@effect-cascade/core/CascadeEvent"
 import type * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import type { TransportShape } from "@effect-cascade/core/Transport"
@@ -158,7 +159,7 @@ export const make = Effect.fnUntraced(function* (
             : Effect.void
     // Whatever goes wrong here, the outcomes are written.
     return Effect.catchCause(verdict, (cause) =>
-      Effect.logWarning("outbox: the state of a lane could not be written", cause).pipe(
+      Effect.logWarning("outbox: the state of a lane could not be written", CauseSummary.of(cause)).pipe(
         Effect.annotateLogs({ lane })
       )
     )
@@ -224,7 +225,7 @@ export const make = Effect.fnUntraced(function* (
       (batch) =>
         run(batch).pipe(
           Effect.tapCause((cause) =>
-            Effect.logError("outbox: a batch failed; its leases will run out", cause)
+            Effect.logError("outbox: a batch failed; its leases will run out", CauseSummary.of(cause))
           ),
           Effect.ensuring(Effect.sync(() => end(batch))),
           Effect.forkIn(scope, { uninterruptible: true })

@@ -4,6 +4,7 @@
  * The truth is in the store, where every relay and operator sees it. The board is a copy, read again with each
  * heartbeat, so that the claim can leave a paused lane out without asking.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as CascadeEvent from "@effect-cascade/core/CascadeEvent"
 import type * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import * as Reason from "@effect-cascade/core/TransportReason"
@@ -74,7 +75,9 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     if (asked !== undefined && Duration.isPositive(asked)) return Duration.min(asked, options.maxPause)
     if (reason._tag === "Unauthorized" || reason._tag === "Redirected") return options.unauthorizedPause
     const delay = yield* RetryPolicy.delayAfter(options.backoff, { attempt: trips, reason }).pipe(
-      Effect.catchCause((cause) => Effect.as(Effect.logError("outbox: the backoff failed", cause), undefined))
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logError("outbox: the backoff failed", CauseSummary.of(cause)), undefined)
+      )
     )
     return delay ?? options.maxPause
   })

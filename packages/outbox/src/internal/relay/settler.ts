@@ -5,6 +5,7 @@
  * While the database is away a settlement waits in memory, until its lease is over: then another relay has the row,
  * and what this one knows of it is said in the log and dropped.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -44,17 +45,20 @@ export const make = Effect.fnUntraced(function* (options: {
   const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) =>
     Effect.suspend(() => store.settle(rows, { relay })).pipe(
       Effect.catchDefect((defect) =>
-        Effect.andThen(Effect.logError("outbox: the store broke", defect), Effect.fail(broken))
+        Effect.andThen(
+          Effect.logError("outbox: the store broke", CauseSummary.ofError(defect)),
+          Effect.fail(broken)
+        )
       )
     )
 
   const complete = (job: Job, settled: ReadonlySet<string>) => Deferred.succeed(job.done, settled)
 
   const giveUp = (job: Job, error: StoreError) =>
-    Effect.logError("outbox: settlements could not be written; their leases will run out", error).pipe(
-      Effect.annotateLogs({ relay, rows: job.rows.length }),
-      Effect.andThen(complete(job, nothing))
-    )
+    Effect.logError(
+      "outbox: settlements could not be written; their leases will run out",
+      CauseSummary.ofError(error)
+    ).pipe(Effect.annotateLogs({ relay, rows: job.rows.length }), Effect.andThen(complete(job, nothing)))
 
   const settleJob = (job: Job): Effect.Effect<void> =>
     Effect.suspend(function attempt(): Effect.Effect<unknown> {
@@ -78,7 +82,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   yield* Queue.takeAll(jobs).pipe(
     Effect.flatMap((waiting) => Effect.forEach(grouped(waiting), settleTogether, { discard: true })),
-    Effect.tapCause((cause) => Effect.logError("outbox: the settler failed", cause)),
+    Effect.tapCause((cause) => Effect.logError("outbox: the settler failed", CauseSummary.of(cause))),
     Effect.forever,
     Effect.forkScoped
   )

@@ -4,6 +4,7 @@
  * A pause is written to the store, so that every tracker keeps it; here it is kept too, for when the store is away.
  * After it one look-up at a time shows whether the account works again.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import type { StatusReason } from "@effect-cascade/core/StatusLookup"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -47,7 +48,10 @@ export const make = (options: AccountGateOptions): AccountGate => {
     if (reason._tag === "Unauthorized" || reason._tag === "Redirected") return unauthorizedPause
     const delay = yield* delayAfter(backoff, { check: trips, status: undefined, reason }).pipe(
       Effect.catchCause((cause) =>
-        Effect.as(Effect.logError("outbox: the backoff of status look-ups failed", cause), undefined)
+        Effect.as(
+          Effect.logError("outbox: the backoff of status look-ups failed", CauseSummary.of(cause)),
+          undefined
+        )
       )
     )
     return Duration.min(delay ?? maxPause, maxPause)
@@ -69,7 +73,10 @@ export const make = (options: AccountGateOptions): AccountGate => {
       .pause(account, duration)
       .pipe(
         Effect.catchCause((cause) =>
-          Effect.logWarning("outbox: a pause of status look-ups is known to this tracker alone", cause)
+          Effect.logWarning(
+            "outbox: a pause of status look-ups is known to this tracker alone",
+            CauseSummary.of(cause)
+          )
         )
       )
   })

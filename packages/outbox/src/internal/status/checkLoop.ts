@@ -1,6 +1,7 @@
 /**
  * Claims checks for as long as it runs: at once while there are more than there was room for, else with every poll.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -30,7 +31,9 @@ export const checkLoop = (
     }
   }).pipe(
     Effect.tapCause((cause) =>
-      Cause.hasInterrupts(cause) ? Effect.void : Effect.logError("outbox: the status tracker ended", cause)
+      Cause.hasInterrupts(cause)
+        ? Effect.void
+        : Effect.logError("outbox: the status tracker ended", CauseSummary.of(cause))
     )
   )
 
@@ -38,5 +41,8 @@ const claim = (checker: Checker) =>
   Effect.catchCause(checker.claim, (cause) =>
     Cause.hasInterrupts(cause)
       ? Effect.interrupt
-      : Effect.as(Effect.logWarning("outbox: claiming status checks failed, trying again", cause), undefined)
+      : Effect.as(
+          Effect.logWarning("outbox: claiming status checks failed, trying again", CauseSummary.of(cause)),
+          undefined
+        )
   )

@@ -5,6 +5,7 @@
  * and claiming stops while there is no room. A look-up changes nothing on the other side; so what is cut short is
  * simply given back.
  */
+import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import type { StatusReport } from "@effect-cascade/core/DeliveryStatus"
 import { StatusError, type StatusLookupShape } from "@effect-cascade/core/StatusLookup"
 import { TimedOut } from "@effect-cascade/core/TransportReason"
@@ -113,7 +114,10 @@ export const make = Effect.fnUntraced(function* (
   const findingOf = (exit: Exit.Exit<Finding>): Effect.Effect<Finding> => {
     if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
     if (Cause.hasInterrupts(exit.cause)) return Effect.succeed(notAsked)
-    return Effect.as(Effect.logError("outbox: the status look-up broke its contract", exit.cause), broken)
+    return Effect.as(
+      Effect.logError("outbox: the status look-up broke its contract", CauseSummary.of(exit.cause)),
+      broken
+    )
   }
 
   const write = (check: DueCheck, decision: Decision): Effect.Effect<SettledStatus | undefined> => {
@@ -131,7 +135,10 @@ export const make = Effect.fnUntraced(function* (
         Effect.retry({ while: (error) => error.isRetryable, schedule: writeRetries }),
         Effect.catchCause((cause) =>
           Effect.as(
-            Effect.logWarning("outbox: a status check could not be written; its lease will run out", cause),
+            Effect.logWarning(
+              "outbox: a status check could not be written; its lease will run out",
+              CauseSummary.of(cause)
+            ),
             undefined
           )
         )
@@ -148,7 +155,10 @@ export const make = Effect.fnUntraced(function* (
         } else if (isAnswer(finding)) state.gate.passed()
         const decision = yield* decide(check, finding, policy).pipe(
           Effect.catchCause((cause) =>
-            Effect.as(Effect.logError("outbox: the schedule of status checks failed", cause), afterBreak)
+            Effect.as(
+              Effect.logError("outbox: the schedule of status checks failed", CauseSummary.of(cause)),
+              afterBreak
+            )
           )
         )
         const settled = yield* write(check, decision)
@@ -157,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
         yield* publish(settled, decision.report, check)
       })
     ).pipe(
-      Effect.tapCause((cause) => Effect.logError("outbox: a status check failed", cause)),
+      Effect.tapCause((cause) => Effect.logError("outbox: a status check failed", CauseSummary.of(cause))),
       Effect.ensuring(
         Effect.sync(() => {
           state.held--
