@@ -112,6 +112,7 @@ for (const constructor of [Transaction, Promo, ViberSurvey, FlashCall]) {
     const json = encode(message)
     return {
       ...json,
+      fromName: mask.line(json.fromName),
       toPhone: mask.phone(json.toPhone),
       ...("text" in json ? { text: mask.text(json.text) } : {}),
       ...("surveyOptions" in json ? { surveyOptions: json.surveyOptions.map(mask.text) } : {})

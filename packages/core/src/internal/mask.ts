@@ -39,11 +39,12 @@ export const identifier = (value: string): string => {
 const digitRun = /\+[\d\s().-]*\d|\d(?:[\s()]*\d)+/g
 
 /** With control characters and text-direction marks escaped as in JSON, so that it stays on one line. */
-const printable = (value: string): string =>
-  JSON.stringify(value)
-    .slice(1, -1)
-    .replace(
-      // oxlint-disable-next-line no-control-regex -- these are the characters to be escaped
-      /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-    )
+const printable = (value: string): string => line(JSON.stringify(value).slice(1, -1))
+
+/** A name on one line, read in the order in which it stands: line breaks and text-direction marks are escaped. */
+export const line = (value: string): string =>
+  value.replace(
+    // oxlint-disable-next-line no-control-regex -- these are the characters to be escaped
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )

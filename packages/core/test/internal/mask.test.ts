@@ -231,3 +231,13 @@ describe("a message and an envelope", () => {
     )
   }
 })
+
+describe("line", () => {
+  it("escapes what would break a line or turn its reading about, and leaves a plain name alone", () => {
+    assert.strictEqual(
+      mask.line("Sh\u202eop\r\n\u001b[31m\u2066x\u2028"),
+      "Sh\\u202eop\\u000d\\u000a\\u001b[31m\\u2066x\\u2028"
+    )
+    assert.strictEqual(mask.line('Крамниця "№1"'), 'Крамниця "№1"')
+  })
+})
