@@ -41,7 +41,7 @@ const message = { ...fields, ...at }
 
 const id = (name: string) => `@effect-cascade/core/CascadeEvent/${name}`
 
-/** The outbox took it on. It is durable once the caller's transaction commits. */
+/** The outbox took it on, and the transaction that wrote it has committed. */
 export class Enqueued extends Schema.TaggedClass<Enqueued>(id("Enqueued"))("Enqueued", message) {}
 
 /** The provider took it on. */

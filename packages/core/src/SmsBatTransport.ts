@@ -30,6 +30,7 @@ import * as requests from "./internal/smsbat/requests.ts"
 import * as SmsBatOutcome from "./SmsBatOutcome.ts"
 import * as SmsBatWire from "./SmsBatWire.ts"
 import type { RateLimitOptions } from "./RateLimit.ts"
+import { attributes } from "./Telemetry.ts"
 import { Transport, type TransportShape } from "./Transport.ts"
 import { TransportError } from "./TransportError.ts"
 
@@ -100,9 +101,9 @@ export const make = Effect.fnUntraced(function* (
     const answered = yield* dispatch.dispatch(groups, attempt, account.isolationBudget)
     const deliveries = [...unsendable, ...answered]
     yield* Effect.annotateCurrentSpan({
-      count: batch.length,
-      route: oneOf(batch.map(({ route }) => route)),
-      outcome: oneOf(deliveries.map(outcomeOf))
+      [attributes.batchSize]: batch.length,
+      [attributes.route]: oneOf(batch.map(({ route }) => route)),
+      [attributes.outcome]: oneOf(deliveries.map(outcomeOf))
     })
     const shared = sharedReason(deliveries)
     if (shared !== undefined) return yield* new TransportError({ transport: name, reason: shared })

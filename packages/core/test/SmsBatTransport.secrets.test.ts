@@ -117,7 +117,14 @@ describe("what is secret", () => {
       assert.deepStrictEqual(
         spans.map(({ attributes, name }) => [name, Object.fromEntries(attributes)]),
         [
-          ["SmsBatTransport.send", { count: 2, route: "mixed", outcome: "Accepted" }],
+          [
+            "SmsBatTransport.send",
+            {
+              "messaging.batch.message_count": 2,
+              "messaging.smsbat.route": "mixed",
+              "messaging.smsbat.outcome": "Accepted"
+            }
+          ],
           ...[SmsBatWire.sendPath.standard, SmsBatWire.sendPath["tg-viber"]].map((path) => [
             "SmsBatTransport.request",
             {

@@ -9,6 +9,7 @@ import { InvalidMessage, Problem } from "@effect-cascade/core/InvalidMessage"
 import * as CascadeEvent from "@effect-cascade/core/CascadeEvent"
 import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import * as Message from "@effect-cascade/core/Message"
+import * as Telemetry from "@effect-cascade/core/Telemetry"
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -19,8 +20,9 @@ import * as Schema from "effect/Schema"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Lane from "./Lane.ts"
 import { InvalidName, type NotInTransaction, type StoreError, TrackingIdReused } from "./OutboxError.ts"
-import { encodePayload, type NewRow } from "./OutboxRow.ts"
+import { encodePayload, type InsertedRow, type NewRow } from "./OutboxRow.ts"
 import { OutboxStore } from "./OutboxStore.ts"
+import * as OutboxTelemetry from "./OutboxTelemetry.ts"
 import * as Uncertainty from "./Uncertainty.ts"
 
 /** How a message is to be treated. */
@@ -117,11 +119,16 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
   const store = yield* OutboxStore
   const publisher = yield* CascadeEvents.publisher
 
-  const enqueueAll: OutboxShape["enqueueAll"] = Effect.fn("Outbox.enqueueAll")(function* (messages, options) {
+  const write = Effect.fnUntraced(function* (
+    messages: Iterable<Message.Message>,
+    options: EnqueueOptions | undefined
+  ): Effect.fn.Return<ReadonlyArray<Enqueued | AlreadyEnqueued>, EnqueueError> {
     const envelopes = yield* Effect.forEach(messages, (message) => seal(message, options))
     const rows = yield* Effect.forEach(envelopes, (envelope) => toRow(envelope, options))
     if (!Arr.isReadonlyArrayNonEmpty(rows)) return []
+    yield* Effect.annotateCurrentSpan(describe(rows))
     const inserted = yield* store.insert(rows)
+    yield* tell(envelopes, inserted)
     const [conflict, ...conflicts] = inserted.filter((row) => row.result === "conflict")
     if (conflict !== undefined) {
       return yield* new TrackingIdReused({
@@ -130,14 +137,6 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
         existingIds: [conflict.id, ...conflicts.map((row) => row.id)]
       })
     }
-    yield* publisher.publishAll(
-      inserted.flatMap((row, index) => {
-        const envelope = envelopes[index]
-        return envelope === undefined || row.result !== "inserted"
-          ? []
-          : [new CascadeEvent.Enqueued(CascadeEvent.about(envelope, envelope.createdAt), unchecked)]
-      })
-    )
     return inserted.map((row): Enqueued | AlreadyEnqueued => ({
       _tag: row.result === "inserted" ? "Enqueued" : "AlreadyEnqueued",
       id: row.id,
@@ -145,15 +144,49 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
     }))
   })
 
+  /** What was written is told once it is committed; what was found, at once. */
+  const tell = Effect.fnUntraced(function* (
+    envelopes: ReadonlyArray<Envelope.Envelope>,
+    inserted: ReadonlyArray<InsertedRow>
+  ) {
+    const written: Array<CascadeEvent.Enqueued> = []
+    const found: Array<OutboxTelemetry.Counted & { readonly outcome: "same" | "refused" }> = []
+    for (const [index, { result }] of inserted.entries()) {
+      const envelope = envelopes[index]
+      if (envelope === undefined) continue
+      const about = CascadeEvent.about(envelope, envelope.createdAt)
+      if (result === "inserted") written.push(new CascadeEvent.Enqueued(about, unchecked))
+      else found.push({ ...about, outcome: result === "existing" ? "same" : "refused" })
+    }
+    if (found.length > 0) yield* OutboxTelemetry.countDuplicates(found)
+    if (written.length > 0) {
+      yield* store.afterCommit(
+        Effect.andThen(OutboxTelemetry.countEnqueued(written), publisher.publishAll(written))
+      )
+    }
+  })
+
   return {
-    enqueueAll,
-    enqueue: Effect.fn("Outbox.enqueue")(function* (message, options) {
-      const [result] = yield* enqueueAll([message], options)
+    enqueueAll: (messages, options) => write(messages, options).pipe(created),
+    enqueue: (message, options) =>
       // One message in, one answer out: the store answers for each row.
-      return result as Enqueued | AlreadyEnqueued
-    }),
+      Effect.map(write([message], options), ([result]) => result as Enqueued | AlreadyEnqueued).pipe(created),
     transaction: (self) => store.transaction(self)
   }
+})
+
+/** The span that creates messages: the one that the span of their sending links to. */
+const created = Telemetry.observe("create", OutboxTelemetry.destination, { kind: "producer" })
+
+const describe = (rows: Arr.NonEmptyReadonlyArray<NewRow>): Record<string, string | number> => ({
+  [Telemetry.attributes.account]: rows[0].account,
+  [Telemetry.attributes.batchSize]: rows.length,
+  ...(rows.length === 1
+    ? {
+        [Telemetry.attributes.messageId]: rows[0].trackingId,
+        [Telemetry.attributes.messageType]: rows[0].messageType
+      }
+    : {})
 })
 
 /** The outbox as a layer. */

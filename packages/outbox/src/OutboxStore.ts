@@ -64,6 +64,12 @@ export interface OutboxStoreShape {
   /** Runs an effect in a transaction of this store; a connection lost on the way is a `StoreError`. */
   readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
 
+  /**
+   * Runs an effect once the outermost open transaction of this store commits, at once where none is open; drops it
+   * where the transaction, or the savepoint it was given in, rolls back.
+   */
+  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+
   /** Leases due rows, at most `limit` of each lane, the longest due first. */
   readonly claim: (
     capacities: NonEmptyReadonlyArray<LaneCapacity>,

@@ -117,6 +117,8 @@ export const make = Effect.fnUntraced(function* (
       )
     },
 
+    afterCommit: client.afterCommit,
+
     claim: (capacities, { lease, relay }) =>
       claim(sql, tables, {
         capacities,

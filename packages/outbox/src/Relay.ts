@@ -254,6 +254,7 @@ const start = Effect.fnUntraced(function* (config: Settings) {
     inner
   )
   const beat = Effect.andThen(engine.renew, board.refresh).pipe(
+    Effect.withTracerEnabled(false),
     Effect.catchCause((cause) =>
       Effect.logWarning(
         "outbox: a heartbeat failed; leases run out unless the next succeeds",

@@ -137,7 +137,7 @@ onDatabase("a phone number and a text", (test) => {
       // It was not for want of anything to look at.
       for (const part of [
         "outbox: the transport broke its contract",
-        "Outbox.enqueueAll",
+        "create outbox",
         "lanes paused",
         "+38050*****67"
       ]) {

@@ -57,6 +57,7 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
     const store: OutboxStoreShape = {
       insert: transactions.insert,
       transaction: transactions.run,
+      afterCommit: transactions.afterCommit,
       claim: (capacities, { lease, relay }) =>
         atNow((now) => claim(state, capacities, { leaseMillis: Duration.toMillis(lease), relay, now })),
       settle: (rows, { relay }) => atNow((now) => settle(state, rows, { relay, now })),

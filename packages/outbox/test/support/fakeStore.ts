@@ -5,6 +5,7 @@ import { Effect, Queue } from "effect"
 export const fakeStore = (parts: Partial<OutboxStoreShape>): OutboxStoreShape => ({
   insert: () => Effect.die("not in this test"),
   transaction: () => Effect.die("not in this test"),
+  afterCommit: (effect) => effect,
   claim: () => Effect.succeed([]),
   settle: (rows) => Effect.succeed(new Set(rows.map(({ id }) => id))),
   renew: (leases) => Effect.succeed(new Set(leases.map(({ id }) => id))),

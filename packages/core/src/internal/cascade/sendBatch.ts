@@ -13,6 +13,7 @@ import type { Delivery } from "../../Delivery.ts"
 import type { Envelope } from "../../Envelope.ts"
 import type { TrackingId } from "../../TrackingId.ts"
 import type { TransportShape } from "../../Transport.ts"
+import * as SendTelemetry from "../../SendTelemetry.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { attempt } from "../attempt.ts"
 import * as deadline from "../deadline.ts"
@@ -41,7 +42,11 @@ export const sendBatch = Effect.fnUntraced(function* (
     const { expired, live } = deadline.separate(due, yield* DateTime.now)
     expired.forEach(record)
     if (!isReadonlyArrayNonEmpty(live)) break
-    const deliveries = yield* attempt(transport, live)
+    const deliveries = yield* SendTelemetry.observe(
+      live,
+      { transport: transport.name },
+      attempt(transport, live)
+    )
     deliveries.forEach(record)
     // What was sent is sent: no oddity of an answer may cost the others theirs.
     yield* Effect.catchDefect(onAttempt(live, deliveries), logDefect("nobody could be told of an acceptance"))

@@ -7,6 +7,8 @@
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Delivery from "@effect-cascade/core/Delivery"
 import type * as Envelope from "@effect-cascade/core/Envelope"
+import * as SendTelemetry from "@effect-cascade/core/SendTelemetry"
+import * as Telemetry from "@effect-cascade/core/Telemetry"
 import * as Transport from "@effect-cascade/core/Transport"
 import * as Reason from "@effect-cascade/core/TransportReason"
 import * as Arr from "effect/Array"
@@ -29,6 +31,7 @@ export interface Decided {
 }
 
 export interface DeliverOptions {
+  readonly relay: string
   readonly transport: Transport.TransportShape
   readonly sendTimeout: Duration.Duration
   readonly retry: (row: ClaimedRow) => RetryPolicy.RetrySchedule
@@ -67,7 +70,19 @@ export const deliverBatch = Effect.fnUntraced(function* (
     return [...decided, ...toSend.map((sent): Decided => ({ ...sent, settlement: { kind: "released" } }))]
   }
 
-  const deliveries = yield* attempt(toSend, options)
+  const deliveries = yield* SendTelemetry.observe(
+    Arr.map(toSend, ({ envelope }) => envelope),
+    {
+      transport: options.transport.name,
+      // The batch has messages of many traces, and links to each.
+      root: true,
+      attributes: {
+        [Telemetry.attributes.lane]: batch.lane,
+        [Telemetry.attributes.relay]: options.relay
+      }
+    },
+    attempt(toSend, options)
+  )
   const after = yield* DateTime.now
   const settled = yield* Effect.forEach(toSend, (sent, index) => {
     // `attempt` answers for each envelope in its order.

@@ -21,11 +21,13 @@ import * as Lane from "../../Lane.ts"
 import type { StoreError } from "../../OutboxError.ts"
 import type { ClaimedRow, SettledRow } from "../../OutboxRow.ts"
 import type { OutboxStoreShape } from "../../OutboxStore.ts"
+import * as OutboxTelemetry from "../../OutboxTelemetry.ts"
 import type * as RetryPolicy from "../../RetryPolicy.ts"
 import * as Settlement from "../../Settlement.ts"
 import { type Batch, group } from "./batch.ts"
 import { type Decided, deliverBatch } from "./deliverBatch.ts"
 import type { LaneBoard } from "./laneBoard.ts"
+import { receive } from "./receive.ts"
 import { eventOf } from "./settlementEvent.ts"
 import type { Settler } from "./settler.ts"
 
@@ -133,6 +135,7 @@ export const make = Effect.fnUntraced(function* (
             settlement: { kind: "released" }
           }))
         : yield* deliverBatch(batch, {
+            relay,
             transport,
             sendTimeout: options.sendTimeout,
             retry: options.retry,
@@ -179,7 +182,13 @@ export const make = Effect.fnUntraced(function* (
       if (event !== undefined) events.push(event)
     }
     tally.lost += lost.length
+    yield* OutboxTelemetry.countSettled(
+      decided.flatMap(({ row, settlement }) =>
+        settled.has(row.id) ? { ...row, outcome: settlement.kind } : []
+      )
+    )
     if (lost.length > 0) {
+      yield* OutboxTelemetry.countLost(lost.map(({ row }) => row))
       yield* Effect.logWarning(
         "outbox: leases lost before their outcome was written; nothing was changed"
       ).pipe(Effect.annotateLogs({ relay, rows: lost.length, kinds: countKinds(lost) }))
@@ -206,13 +215,13 @@ export const make = Effect.fnUntraced(function* (
 
   const claim = Effect.gen(function* () {
     if (stopping) return nothingClaimed
-    const wanted = yield* capacities
+    const wanted = yield* Effect.withTracerEnabled(capacities, false)
     if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
     // Both clocks are read before the claim: what is told as a distance from the database's clock (the end of a
     // lease, a deadline) may then only be taken for nearer than it is.
     const before = yield* Clock.monotonicTimeNanos
     const now = yield* DateTime.now
-    const rows = yield* store.claim(wanted, { lease: options.lease, relay })
+    const rows = yield* receive(relay, store.claim(wanted, { lease: options.lease, relay }))
     if (rows.length === 0) return nothingClaimed
     const batches = group(rows, {
       size: (lane) => lanes.get(lane)?.batchSize ?? 1,

@@ -6,6 +6,7 @@
  * and what this one knows of it is said in the log and dropped.
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
+import * as Telemetry from "@effect-cascade/core/Telemetry"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -15,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { StoreError } from "../../OutboxError.ts"
 import type { SettledRow } from "../../OutboxRow.ts"
 import type { OutboxStoreShape } from "../../OutboxStore.ts"
+import * as OutboxTelemetry from "../../OutboxTelemetry.ts"
 
 export interface Settler {
   /** Settles rows; done when that is durable or hopeless. Answers with the ids whose lease still held. */
@@ -44,6 +46,14 @@ export const make = Effect.fnUntraced(function* (options: {
   // A defect is a failure like others: it must neither end the settler nor take other jobs with it.
   const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) =>
     Effect.suspend(() => store.settle(rows, { relay })).pipe(
+      Telemetry.observe("settle", OutboxTelemetry.destination, {
+        kind: "client",
+        root: true,
+        attributes: {
+          [Telemetry.attributes.batchSize]: rows.length,
+          [Telemetry.attributes.relay]: relay
+        }
+      }),
       Effect.catchDefect((defect) =>
         Effect.andThen(
           Effect.logError("outbox: the store broke", CauseSummary.ofError(defect)),

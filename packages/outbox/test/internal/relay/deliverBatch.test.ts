@@ -26,6 +26,7 @@ const options = (script?: Script, more?: Partial<DeliverOptions>) => {
   return {
     sent,
     options: {
+      relay: "relay-test",
       transport: sent.transport,
       sendTimeout: Duration.seconds(20),
       retry: () => Schedule.spaced("1 second"),

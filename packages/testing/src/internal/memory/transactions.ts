@@ -24,6 +24,8 @@ export interface Transactions {
   readonly insert: (
     rows: ReadonlyArray<NewRow>
   ) => Effect.Effect<ReadonlyArray<InsertedRow>, NotInTransaction | StoreError>
+  /** Runs an effect once the transaction of the running fiber commits; at once where none is open. */
+  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
 }
 
 export interface TransactionsOptions {
@@ -49,6 +51,8 @@ interface Level {
   readonly parent: Level | undefined
   /** What was inserted since it began. */
   readonly keys: Array<string>
+  /** What is to run once it is committed. */
+  readonly hooks: Array<Effect.Effect<void>>
   /** One savepoint at a time. */
   readonly savepoints: Semaphore.Semaphore
   open: boolean
@@ -76,6 +80,7 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     },
     parent,
     keys: [],
+    hooks: [],
     savepoints: Semaphore.makeUnsafe(1),
     open: true,
     aborted: false
@@ -169,6 +174,7 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
     if (around === undefined) return succeeded ? Effect.fail(ended) : Effect.void
     if (succeeded && !level.aborted) {
       for (const key of level.keys) around.keys.push(key)
+      for (const hook of level.hooks) around.hooks.push(hook)
       return Effect.void
     }
     rollBack(level)
@@ -179,17 +185,19 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
   }
 
   /** Ends a transaction. */
-  const finish = ({ aborted, root }: Level, succeeded: boolean): Effect.Effect<void, StoreError> => {
+  const finish = ({ aborted, hooks, root }: Level, succeeded: boolean): Effect.Effect<void, StoreError> => {
     const rows = Array.from(root.rows)
     root.rows.clear()
-    if (succeeded && !aborted) {
+    const committing = succeeded && !aborted
+    if (committing) {
       commit(
         rows.map(([, row]) => row),
         root.startedAt
       )
     }
     release(rows.map(([key]) => key))
-    return succeeded && aborted ? Effect.fail(notCommitted) : Effect.void
+    if (committing) return Effect.forEach(hooks, (hook) => hook, { discard: true })
+    return succeeded ? Effect.fail(notCommitted) : Effect.void
   }
 
   const end = (level: Level, succeeded: boolean): Effect.Effect<void, StoreError> =>
@@ -208,6 +216,11 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
 
   return {
     insert,
+    afterCommit: (effect) =>
+      Effect.flatMap(current, (found) => {
+        const level = Option.isSome(found) ? nearestOpen(found.value) : undefined
+        return level === undefined ? effect : Effect.sync(() => void level.hooks.push(effect))
+      }),
     run: (self) =>
       Effect.flatMap(current, (parent) => {
         if (Option.isNone(parent)) {

@@ -36,6 +36,25 @@ export const inserting: DefineTests = (test) => {
       assert.strictEqual(yield* store.transaction(Effect.succeed(42)), 42)
     }))
 
+  test("what waits for a commit runs after it, never in between, and goes with a rollback", ({ store }) =>
+    Effect.gen(function* () {
+      const ran: Array<string> = []
+      const later = (name: string) => store.afterCommit(Effect.sync(() => void ran.push(name)))
+      yield* later("none open")
+      assert.deepStrictEqual(ran, ["none open"])
+      yield* store.transaction(
+        Effect.gen(function* () {
+          yield* later("committed")
+          yield* store.transaction(later("released"))
+          yield* Effect.exit(store.transaction(Effect.andThen(later("savepoint"), Effect.fail("sold out"))))
+          assert.deepStrictEqual(ran, ["none open"])
+        })
+      )
+      assert.deepStrictEqual(ran, ["none open", "committed", "released"])
+      yield* Effect.exit(store.transaction(Effect.andThen(later("rolled back"), Effect.fail("sold out"))))
+      assert.deepStrictEqual(ran, ["none open", "committed", "released"])
+    }))
+
   test("rows go with a transaction that fails, and the caller's own failure passes", ({
     again,
     claim,
