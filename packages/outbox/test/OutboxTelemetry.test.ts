@@ -154,4 +154,25 @@ describe("the telemetry of a run", () => {
     )
     for (const name of own) assert.include(doc, `\`${name}\``)
   })
+
+  it("is what the dashboard shows: no query names a metric that is not published, and none is left out", () => {
+    const dashboard = readFileSync(new URL("../../../docs/grafana-dashboard.json", import.meta.url), "utf8")
+    const queries = [...dashboard.matchAll(/"expr": "([^\n]*)",?\n/gu)]
+      .map(([, query = ""]) => query)
+      .join("\n")
+    const asShown = (name: string) => name.replaceAll(".", "_")
+    const shown = new Set(
+      [...queries.matchAll(/\b(messaging_[a-z_]+)(?=\{|\[|\))/gu)].map(([, name = ""]) =>
+        name.replace(/_(?:bucket|sum|count)$/u, "")
+      )
+    )
+    const names = [...Object.values(Telemetry.metrics), ...Object.values(OutboxTelemetry.metrics)].map(
+      asShown
+    )
+    const labels = new Set(own.map(asShown))
+    assert.sameMembers(
+      [...shown].filter((name) => !labels.has(name)),
+      names
+    )
+  })
 })
