@@ -1,6 +1,6 @@
 -- What OutboxMigrations makes of an empty database, read back from it, with the rights of the three roles.
 -- Written by `node scripts/dump-schema.ts`; not to be edited, nor to be run: use OutboxMigrations.sql.
--- Migrations: 0001_create_outbox, 0002_rate_limit, 0003_delivery_status
+-- Migrations: 0001_create_outbox, 0002_rate_limit, 0003_delivery_status, 0004_work_deadline
 
 CREATE SCHEMA cascade;
 
@@ -109,6 +109,7 @@ CREATE TABLE cascade.work (
   started integer DEFAULT 0 NOT NULL,
   finished integer DEFAULT 0 NOT NULL,
   attempts integer DEFAULT 0 NOT NULL,
+  deadline timestamp with time zone,
   CONSTRAINT work_pkey PRIMARY KEY (message_id),
   CONSTRAINT work_counts_not_negative CHECK (((finished >= 0) AND (attempts >= 0) AND (lease >= 0))),
   CONSTRAINT work_finished_at_most_started CHECK ((finished <= started))
@@ -128,6 +129,8 @@ CREATE INDEX delivery_status_provider_idx ON cascade.delivery_status USING btree
 CREATE INDEX outcome_parked_idx ON cascade.outcome USING btree (kind, at) WHERE ((kind = ANY (ARRAY['dead'::text, 'uncertain'::text, 'expired'::text])) AND (NOT superseded));
 
 CREATE INDEX work_claim_idx ON cascade.work USING btree (lane, due_at);
+
+CREATE INDEX work_deadline_idx ON cascade.work USING btree (deadline) WHERE (deadline IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION cascade.find_existing(asked_ids text[], asked_accounts text[], asked_tracking_ids text[], asked_payloads text[])
  RETURNS TABLE(asked text, id text, same boolean)
@@ -155,7 +158,7 @@ GRANT DELETE, SELECT ON cascade.outcome TO cascade_admin;
 GRANT DELETE, SELECT ON cascade.work TO cascade_admin;
 GRANT UPDATE (deadline, payload) ON cascade.message TO cascade_admin;
 GRANT INSERT (attempt, kind, lease, message_id, reason, relay, superseded), UPDATE (superseded) ON cascade.outcome TO cascade_admin;
-GRANT INSERT (attempts, due_at, lane, lease, message_id), UPDATE (due_at) ON cascade.work TO cascade_admin;
+GRANT INSERT (attempts, deadline, due_at, lane, lease, message_id), UPDATE (due_at) ON cascade.work TO cascade_admin;
 GRANT USAGE ON SCHEMA cascade TO cascade_relay;
 GRANT SELECT ON cascade.delivery_status TO cascade_relay;
 GRANT DELETE, SELECT ON cascade.lane TO cascade_relay;
@@ -172,5 +175,5 @@ GRANT USAGE ON SCHEMA cascade TO cascade_writer;
 GRANT SELECT ON cascade.migration TO cascade_writer;
 GRANT SELECT (accepted_at, checks, confirmed, message_id, next_check_at, provider_message_id, status, updated_at) ON cascade.delivery_status TO cascade_writer;
 GRANT INSERT (account, created_at, deadline, id, lane, message_type, payload, traceparent, tracking_id, uncertainty), SELECT (account, id, tracking_id) ON cascade.message TO cascade_writer;
-GRANT INSERT (due_at, lane, message_id) ON cascade.work TO cascade_writer;
+GRANT INSERT (deadline, due_at, lane, message_id) ON cascade.work TO cascade_writer;
 GRANT EXECUTE ON FUNCTION cascade.find_existing(text[],text[],text[],text[]) TO cascade_writer;

@@ -94,6 +94,16 @@ export interface OutboxStoreShape {
     lease: Duration.Duration
   ) => Effect.Effect<ReadonlySet<string>, StoreError>
 
+  /**
+   * Ends messages whose deadline has passed while they waited, at most `limit`, as `expired`: in every lane, also one
+   * that is paused or that no relay serves. What somebody holds, or may have sent, stays for a claim. Answers with what
+   * ended, as a claim would.
+   */
+  readonly expire: (options: {
+    readonly limit: number
+    readonly relay: string
+  }) => Effect.Effect<ReadonlyArray<ClaimedRow>, StoreError>
+
   /** Every lane that is paused or on probation. */
   readonly lanes: Effect.Effect<ReadonlyArray<LaneRow>, StoreError>
 

@@ -13,11 +13,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as SqlError from "effect/sql/SqlError"
 import * as PgWake from "./internal/pgWake.ts"
 import { claim } from "./internal/sql/claim.ts"
+import { expire } from "./internal/sql/expire.ts"
 import { findExisting } from "./internal/sql/findExisting.ts"
 import { insert } from "./internal/sql/insert.ts"
 import { pauseLanes } from "./internal/sql/pauseLanes.ts"
@@ -82,26 +84,25 @@ export const make = Effect.fnUntraced(function* (
     const refused = rows.filter((row) => !inserted.has(row.id))
     const existing = Arr.isReadonlyArrayNonEmpty(refused) ? yield* findExisting(sql, tables, refused) : []
     const byAsked = new Map(existing.map((row) => [row.asked, row]))
-    return yield* Effect.forEach(rows, (row): Effect.Effect<InsertedRow, StoreError> => {
-      if (inserted.has(row.id)) {
-        return Effect.succeed({ id: row.id, trackingId: row.trackingId, result: "inserted" })
-      }
+    return yield* Effect.forEach(rows, (row): Effect.Effect<Answer, StoreError> => {
+      const { trackingId } = row
+      if (inserted.has(row.id)) return Effect.succeed([row, { id: row.id, trackingId, result: "inserted" }])
       const found = byAsked.get(row.id)
       return found === undefined
         ? Effect.fail(vanished)
-        : Effect.succeed({
-            id: found.id,
-            trackingId: row.trackingId,
-            result: found.same ? "existing" : "conflict"
-          })
+        : Effect.succeed([row, { id: found.id, trackingId, result: found.same ? "existing" : "conflict" }])
     })
   })
 
   return {
     insert: (rows) =>
       inTransaction.pipe(
-        Effect.andThen(Effect.forEach(Arr.chunksOf(rows, insertLimit), insertChunk)),
-        Effect.map(Arr.flatten),
+        // In one order for all statements, as each statement does it for its own rows.
+        Effect.andThen(Effect.forEach(Arr.chunksOf(inOrderOfKeys(rows), insertLimit), insertChunk)),
+        Effect.map((chunks) => {
+          const answers = new Map(chunks.flat())
+          return rows.flatMap((row) => answers.get(row) ?? [])
+        }),
         Effect.tap((inserted) =>
           inserted.some((row) => row.result === "inserted") ? client.afterCommit(wake.committed) : Effect.void
         ),
@@ -147,6 +148,9 @@ export const make = Effect.fnUntraced(function* (
     renew: (leases, lease) =>
       renew(sql, tables, leases, Duration.toMillis(lease)).pipe(Effect.map(idsOf), asStoreError("renew")),
 
+    expire: (options) =>
+      expire(sql, tables, options).pipe(Effect.flatMap(decodeClaimed), asStoreError("expire")),
+
     lanes: Effect.gen(function* () {
       const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)
       const now = yield* DateTime.now
@@ -190,6 +194,12 @@ export const make = Effect.fnUntraced(function* (
 /** The store as a layer. It expects the tables to be there; see `OutboxMigrations`. */
 export const layer = (options?: PgOutboxStoreOptions): Layer.Layer<OutboxStore, InvalidName, PgClient> =>
   Layer.effect(OutboxStore, make(options))
+
+/** A row, and what became of it. */
+type Answer = readonly [row: NewRow, answer: InsertedRow]
+
+const inOrderOfKeys = (rows: Arr.NonEmptyReadonlyArray<NewRow>): Arr.NonEmptyReadonlyArray<NewRow> =>
+  Arr.sortWith(rows, ({ account, trackingId }) => `${account}/${trackingId}`, Order.String)
 
 const vanished = new StoreError({
   operation: "insert",

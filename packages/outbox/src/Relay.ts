@@ -57,7 +57,10 @@ export interface RelayOptions {
    * goes on after this time. Must be longer than `sendTimeout` and `heartbeat` together. Defaults to 30 seconds.
    */
   readonly lease?: Duration.Input | undefined
-  /** How often leases are renewed and the state of lanes is read. Defaults to 5 seconds. */
+  /**
+   * How often leases are renewed, the state of lanes is read, and what has waited past its deadline is expired.
+   * Defaults to 5 seconds.
+   */
   readonly heartbeat?: Duration.Input | undefined
   /** The longest time that one call of the transport may take; then its outcome is unknown. Defaults to 20 seconds. */
   readonly sendTimeout?: Duration.Input | undefined
@@ -253,14 +256,16 @@ const start = Effect.fnUntraced(function* (config: Settings) {
     }),
     inner
   )
-  const beat = Effect.andThen(engine.renew, board.refresh).pipe(
-    Effect.withTracerEnabled(false),
-    Effect.catchCause((cause) =>
-      Effect.logWarning(
-        "outbox: a heartbeat failed; leases run out unless the next succeeds",
-        CauseSummary.of(cause)
-      ).pipe(Effect.annotateLogs({ relay: config.name }))
+  const warned = (problem: string) =>
+    Effect.catchCause((cause: Cause.Cause<StoreError>) =>
+      Effect.logWarning(`outbox: ${problem}`, CauseSummary.of(cause)).pipe(
+        Effect.annotateLogs({ relay: config.name })
+      )
     )
+  const beat = Effect.andThen(engine.renew, board.refresh).pipe(
+    warned("a heartbeat failed; leases run out unless the next succeeds"),
+    Effect.andThen(engine.expire.pipe(warned("messages past their deadline could not be expired"))),
+    Effect.withTracerEnabled(false)
   )
   yield* beat
   yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(config.heartbeat), beat)), inner)

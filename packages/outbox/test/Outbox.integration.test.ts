@@ -187,7 +187,7 @@ onDatabase("enqueue", (test) => {
         readonly deadline: string | null
       }>`
         WITH instants AS (
-          SELECT tracking_id AS id, created_at, due_at, deadline, message.id AS position
+          SELECT tracking_id AS id, created_at, due_at, message.deadline, message.id AS position
           FROM cascade.message JOIN cascade.work ON work.message_id = message.id
         ),
         -- The transaction began at one instant, and took longer than that.

@@ -221,8 +221,12 @@ layer(roles, { excludeTestServices: true })("roles", (it) => {
         assert.isTrue(yield* store.probeLane("default/high", Duration.seconds(1)))
         assert.deepStrictEqual(yield* store.reopenLanes(lanes), ["default/high"])
         yield* store.wakes
+
+        yield* enqueue(transaction("late", { ttl: Duration.seconds(1) })).pipe(Effect.provide(as("writer")))
+        let ended = 0
+        while (ended === 0) ended = (yield* store.expire({ limit: 10, relay: "relay" })).length
       }).pipe(Effect.provide(as("relay")), Effect.scoped)
-      assert.containsAllKeys(yield* kinds, ["sent", "lapsed"])
+      assert.containsAllKeys(yield* kinds, ["sent", "lapsed", "expired"])
     }).pipe(Effect.provide(as("writer"))))
 
   test("a relay drains the outbox", () =>

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Enqueued from "./EnqueuedMessages.ts"
 import { claim } from "./internal/memory/claim.ts"
+import { expire, nextDeadline } from "./internal/memory/expire.ts"
 import * as Lanes from "./internal/memory/lanes.ts"
 import { renew, settle } from "./internal/memory/settle.ts"
 import * as State from "./internal/memory/state.ts"
@@ -29,7 +30,8 @@ export interface MemoryOutboxShape {
   readonly messages: Effect.Effect<ReadonlyArray<Enqueued.EnqueuedMessage>>
   /**
    * The next instant, later than now, at which a relay that has nothing to do may find something: a message falls due,
-   * a lease runs out, or a lane with messages may be tried again. None where nothing will change by itself.
+   * a lease runs out, a lane with messages may be tried again, or a deadline passes. None where nothing will change by
+   * itself.
    */
   readonly nextChange: Effect.Effect<DateTime.Utc | undefined>
 }
@@ -63,6 +65,7 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
       settle: (rows, { relay }) => atNow((now) => settle(state, rows, { relay, now })),
       renew: (leases, lease) =>
         atNow((now) => renew(state, leases, { leaseMillis: Duration.toMillis(lease), now })),
+      expire: ({ limit, relay }) => atNow((now) => expire(state, { limit, relay, now })),
       lanes: Effect.sync(() => Lanes.read(state)),
       pauseLanes: (pause) =>
         Effect.andThen(
@@ -90,7 +93,7 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
           .map((message) => shown(message, now))
       ),
       nextChange: atNow((now) => {
-        const next = Math.min(...changes(state, now))
+        const next = Math.min(...changes(state, now), nextDeadline(state, now) ?? Infinity)
         // An instant has whole milliseconds; one that was before the change would change nothing.
         return next === Infinity ? undefined : DateTime.makeUnsafe(Math.ceil(next))
       })

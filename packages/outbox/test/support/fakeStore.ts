@@ -9,6 +9,7 @@ export const fakeStore = (parts: Partial<OutboxStoreShape>): OutboxStoreShape =>
   claim: () => Effect.succeed([]),
   settle: (rows) => Effect.succeed(new Set(rows.map(({ id }) => id))),
   renew: (leases) => Effect.succeed(new Set(leases.map(({ id }) => id))),
+  expire: () => Effect.succeed([]),
   lanes: Effect.succeed([]),
   pauseLanes: () => Effect.void,
   probeLane: () => Effect.succeed(true),

@@ -23,6 +23,7 @@ import type * as Scope from "effect/Scope"
 import { EnqueuedMessages } from "../EnqueuedMessages.ts"
 import { claiming } from "../internal/suites/outboxStore/claiming.ts"
 import { commandSequences } from "../internal/suites/outboxStore/commands.ts"
+import { expiring } from "../internal/suites/outboxStore/expiring.ts"
 import { inserting } from "../internal/suites/outboxStore/inserting.ts"
 import { lanes } from "../internal/suites/outboxStore/lanes.ts"
 import { agreesWithModel } from "../internal/suites/outboxStore/modelRun.ts"
@@ -88,6 +89,7 @@ export const suite = <R, E>({ features, layer: storeLayer, name }: OutboxStoreSu
     racing(test)
     claiming(test)
     settling(test)
+    expiring(test)
     lanes(test)
     waking(test)
     if (features.another !== undefined) sharing(test)

@@ -31,7 +31,7 @@ const writer: Rights = (on) => [
   `INSERT (id, account, tracking_id, lane, message_type, uncertainty, payload, created_at, deadline, traceparent) ON ${on("message")}`,
   // To see whether the tracking id is there already. Never the payload.
   `SELECT (id, account, tracking_id) ON ${on("message")}`,
-  `INSERT (message_id, lane, due_at) ON ${on("work")}`,
+  `INSERT (message_id, lane, due_at, deadline) ON ${on("work")}`,
   `EXECUTE ON FUNCTION ${on("find_existing")}(text[], text[], text[], text[])`,
   // To know what became of its messages.
   `SELECT (message_id, provider_message_id, status, confirmed, next_check_at, checks, accepted_at, updated_at) ON ${on("delivery_status")}`
@@ -58,7 +58,7 @@ const admin: Rights = (on) => [
   `SELECT, DELETE ON ${on("message")}`,
   `UPDATE (deadline, payload) ON ${on("message")}`,
   `SELECT, DELETE ON ${on("work")}`,
-  `INSERT (message_id, lane, due_at, lease, attempts) ON ${on("work")}`,
+  `INSERT (message_id, lane, due_at, lease, attempts, deadline) ON ${on("work")}`,
   `UPDATE (due_at) ON ${on("work")}`,
   `SELECT, DELETE ON ${on("outcome")}`,
   `INSERT (message_id, lease, kind, attempt, reason, relay, superseded) ON ${on("outcome")}`,

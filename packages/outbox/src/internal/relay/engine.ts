@@ -16,10 +16,11 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Lane from "../../Lane.ts"
 import type { StoreError } from "../../OutboxError.ts"
-import type { ClaimedRow, SettledRow } from "../../OutboxRow.ts"
+import { type ClaimedRow, type SettledRow, toEnvelope } from "../../OutboxRow.ts"
 import type { OutboxStoreShape } from "../../OutboxStore.ts"
 import * as OutboxTelemetry from "../../OutboxTelemetry.ts"
 import type * as RetryPolicy from "../../RetryPolicy.ts"
@@ -63,6 +64,8 @@ export interface Engine {
   readonly claim: Effect.Effect<Claimed, StoreError>
   /** Renews the leases of everything under way. */
   readonly renew: Effect.Effect<void, StoreError>
+  /** Ends what has waited past its deadline, a bounded number at a time, and tells of it. */
+  readonly expire: Effect.Effect<void, StoreError>
   /** Stops sending what has not begun. */
   readonly stop: Effect.Effect<void>
   /** Cuts short what has begun. */
@@ -264,9 +267,24 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
+  const expire = Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const rows = yield* store.expire({ limit: expireLimit, relay })
+    if (rows.length === 0) return
+    tally.expired += rows.length
+    yield* OutboxTelemetry.countSettled(rows.map((row) => ({ ...row, outcome: "expired" })))
+    yield* options.events.publishAll(
+      rows.flatMap((row) => {
+        const envelope = Result.getOrUndefined(toEnvelope(row, now))
+        return eventOf({ row, envelope, settlement: { kind: "expired", reason: undefined } }, now) ?? []
+      })
+    )
+  })
+
   return {
     claim,
     renew,
+    expire,
     stop: Effect.sync(() => {
       stopping = true
     }),
@@ -275,6 +293,9 @@ export const make = Effect.fnUntraced(function* (
     tally: Effect.sync(() => ({ ...tally }))
   }
 })
+
+/** The most that is expired at once: a statement that takes little, however much has piled up. */
+const expireLimit = 1_000
 
 const nothingClaimed: Claimed = { rows: 0, more: false }
 

@@ -23,10 +23,10 @@ export const chosen = (
     found AS MATERIALIZED (${"ids" in choice ? named(sql, tables, choice) : matching(sql, tables, choice, condition)}
     ),
     chosen AS MATERIALIZED (
-      SELECT found.message_id, found.lease, found.attempt, message.lane
+      SELECT found.message_id, found.lease, found.attempt, message.lane, message.deadline
       FROM found
       CROSS JOIN LATERAL (
-        SELECT message.lane
+        SELECT message.lane, message.deadline
         FROM ${tables.message} AS message
         WHERE message.id = found.message_id AND ${condition}
         LIMIT 1

@@ -9,6 +9,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { LaneCapacity } from "../../OutboxStore.ts"
 import { isDue } from "./due.ts"
+import { messageColumns } from "./messageColumns.ts"
 import type { Tables } from "./tables.ts"
 
 export const claim = (
@@ -67,15 +68,7 @@ export const claim = (
       leased.attempts,
       leased.lapses,
       leased.lapsed,
-      coalesce(message.account, '') AS account,
-      coalesce(message.tracking_id, '') AS "trackingId",
-      coalesce(message.message_type, '') AS "messageType",
-      coalesce(message.uncertainty, 'hold') AS uncertainty,
-      message.payload,
-      coalesce(extract(epoch FROM now() - message.created_at)::float8 * 1000, 0) AS "ageMillis",
-      extract(epoch FROM message.deadline - now())::float8 * 1000 AS "remainingMillis",
-      message.traceparent
+      ${messageColumns(sql)}
     FROM leased
-    -- Left: a work row without its message must surface too, as one that cannot be read.
     LEFT JOIN ${tables.message} AS message ON message.id = leased.message_id
     ORDER BY leased.due_at`

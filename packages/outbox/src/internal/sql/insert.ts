@@ -2,7 +2,9 @@
  * Writes messages and their work rows.
  *
  * Index: message_tracking_id_key decides what is new. Locks: the new rows; where another open transaction has just
- * written the same tracking id, it waits for that one to end. Rows returned: the ids that were inserted.
+ * written the same tracking id, it waits for that one to end. Rows are written in the order of their keys, so that two
+ * such statements never wait for each other crosswise; two of several statements each still may, and then Postgres ends
+ * one of them (40P01). Rows returned: the ids that were inserted.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -48,14 +50,17 @@ export const insert = (sql: SqlClient.SqlClient, tables: Tables, rows: NonEmptyR
       )
       SELECT id, account, tracking_id, lane, message_type, uncertainty, payload, now(), deadline, traceparent
       FROM input
+      ORDER BY account COLLATE "C", tracking_id COLLATE "C", id
       ON CONFLICT ON CONSTRAINT message_tracking_id_key DO NOTHING
       RETURNING id
     ),
     queued AS (
-      INSERT INTO ${tables.work} (message_id, lane, due_at)
-      SELECT input.id, input.lane, greatest(input.available_at, now())
+      INSERT INTO ${tables.work} (message_id, lane, due_at, deadline)
+      SELECT input.id, input.lane, greatest(input.available_at, now()), input.deadline
       FROM written
       JOIN input ON input.id = written.id
+      -- Rows that are due at the same instant are claimed in the order in which they lie in the table.
+      ORDER BY input.id
     )
     SELECT id::text AS id FROM written`
 }

@@ -32,11 +32,11 @@ export const requeue = (sql: SqlClient.SqlClient, tables: Tables, choice: Choice
       FROM chosen
     ),
     queued AS (
-      INSERT INTO ${tables.work} (message_id, lane, due_at, lease, attempts)
+      INSERT INTO ${tables.work} (message_id, lane, due_at, lease, attempts, deadline)
       SELECT message_id, lane, now(), lease + ${step}::int, CASE ${move.resetAttempts ? "1" : "0"}::int
         WHEN 1 THEN 0
         ELSE attempt
-      END
+      END, coalesce(${deadline}, deadline)
       FROM chosen
     )
     SELECT message_id::text AS id FROM chosen`

@@ -43,7 +43,8 @@ export const claim = (
 
 const lapse = new Reason.CutShort({ by: "lease" })
 
-const claimedRow = (work: WorkRow, lapsed: boolean, now: number): ClaimedRow => {
+/** What is told of a row that was taken at `now`. */
+export const claimedRow = (work: WorkRow, lapsed: boolean, now: number): ClaimedRow => {
   const { createdAt, deadline, row } = work.message
   return {
     id: row.id,

@@ -3,6 +3,7 @@
  */
 import type { TransportReason } from "@effect-cascade/core/TransportReason"
 import type { NewRow } from "@effect-cascade/outbox/OutboxRow"
+import * as Heap from "./heap.ts"
 import * as WorkIndex from "./workIndex.ts"
 
 /** A committed message. */
@@ -53,11 +54,19 @@ export interface HeldLane {
   trips: number
 }
 
+/** When a message is too late. */
+export interface Deadline {
+  readonly at: number
+  readonly message: MessageRow
+}
+
 export interface State {
   readonly messages: Map<string, MessageRow>
   /** From account and tracking id to the message. */
   readonly keys: Map<string, MessageRow>
   readonly index: WorkIndex.WorkIndex
+  /** The messages with a deadline, the first to expire first; also some that have ended meanwhile. */
+  readonly deadlines: Heap.Heap<Deadline>
   readonly lanes: Map<string, HeldLane>
 }
 
@@ -65,6 +74,7 @@ export const empty = (): State => ({
   messages: new Map(),
   keys: new Map(),
   index: WorkIndex.make(),
+  deadlines: Heap.make((a, b) => a.at < b.at),
   lanes: new Map()
 })
 
@@ -98,6 +108,7 @@ export const write = (state: State, rows: Iterable<NewRow>, startedAt: number): 
     state.messages.set(row.id, message)
     state.keys.set(keyOf(row), message)
     state.index.place(work)
+    if (message.deadline !== undefined) state.deadlines.push({ at: message.deadline, message })
   }
 }
 

@@ -8,12 +8,14 @@
  */
 import { NotInTransaction, StoreError } from "@effect-cascade/outbox/OutboxError"
 import type { InsertedRow, NewRow } from "@effect-cascade/outbox/OutboxRow"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Semaphore from "effect/Semaphore"
 import { keyOf } from "./state.ts"
 
@@ -31,7 +33,7 @@ export interface Transactions {
 export interface TransactionsOptions {
   /** The committed message that has a key. */
   readonly committed: (key: string) => NewRow | undefined
-  /** Takes the rows of a transaction that commits, in the order in which they were inserted. */
+  /** Takes the rows of a transaction that commits, in the order in which their calls had them. */
   readonly commit: (rows: ReadonlyArray<NewRow>, startedAt: number) => void
 }
 
@@ -118,17 +120,25 @@ export const make = ({ commit, committed }: TransactionsOptions): Transactions =
   }
 
   const insertAll = Effect.fnUntraced(function* (level: Level, rows: ReadonlyArray<NewRow>) {
-    const inserted: Array<InsertedRow> = []
-    for (const row of rows) {
+    const answers = new Map<NewRow, InsertedRow>()
+    // In the order of their keys, so that two such calls never wait for each other crosswise.
+    for (const row of Arr.sortWith(rows, keyOf, Order.String)) {
       let answer = insertOne(level, row)
       // Whoever had the key has ended after each wait, so the answer is another then.
       while ("released" in answer) {
         yield* waitFor(answer, level.root)
         answer = insertOne(level, row)
       }
-      inserted.push(answer)
+      answers.set(row, answer)
     }
-    return inserted
+    // They are committed in the order of the call.
+    for (const row of rows) {
+      const key = keyOf(row)
+      if (level.root.rows.get(key) !== row) continue
+      level.root.rows.delete(key)
+      level.root.rows.set(key, row)
+    }
+    return rows.flatMap((row) => answers.get(row) ?? [])
   })
 
   const waitFor = (lock: Lock, root: Root): Effect.Effect<void, StoreError> => {

@@ -2,6 +2,7 @@
  * Promises about transactions that write the same tracking ids at the same time.
  */
 import { assert } from "@effect/vitest"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -121,6 +122,37 @@ export const racing: DefineTests = (test) => {
       const trackingIds = (rows: ReadonlyArray<{ readonly trackingId: string }>) =>
         new Set(rows.map(({ trackingId }) => trackingId))
       assert.deepStrictEqual(trackingIds(yield* claim()), trackingIds([a, b]))
+    }))
+
+  test("calls with the same tracking ids in other orders wait for each other, and none fails", ({
+    again,
+    claim,
+    rows,
+    store
+  }) =>
+    Effect.gen(function* () {
+      const all = rows(200)
+      const orders = [all, all.toReversed(), [...all.slice(100), ...all.slice(0, 100)]]
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 6 }, (_, index) => orders[index % orders.length] ?? all),
+        (order) => {
+          const copies = order.map(again)
+          return Arr.isArrayNonEmpty(copies) ? store.transaction(store.insert(copies)) : Effect.succeed([])
+        },
+        { concurrency: "unbounded" }
+      )
+      for (const [index, answer] of answers.entries()) {
+        const order = orders[index % orders.length] ?? all
+        assert.deepStrictEqual(
+          answer.map(({ trackingId }) => trackingId),
+          order.map(({ trackingId }) => trackingId)
+        )
+      }
+      assert.strictEqual(
+        Arr.countBy(answers.flat(), ({ result }) => result === "inserted"),
+        200
+      )
+      assert.lengthOf(yield* claim({ limit: 1_000 }), 200)
     }))
 
   test("of many that write one tracking id at once, one writes it", ({ again, claim, row, store }) =>

@@ -1,0 +1,16 @@
+/**
+ * What a relay wants to know of a message, for rows that are joined with it from the left: a work row without its
+ * message must surface too, as one that cannot be read.
+ */
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { Fragment } from "effect/sql/Statement"
+
+export const messageColumns = (sql: SqlClient.SqlClient): Fragment =>
+  sql.literal(`coalesce(message.account, '') AS account,
+      coalesce(message.tracking_id, '') AS "trackingId",
+      coalesce(message.message_type, '') AS "messageType",
+      coalesce(message.uncertainty, 'hold') AS uncertainty,
+      message.payload,
+      coalesce(extract(epoch FROM now() - message.created_at)::float8 * 1000, 0) AS "ageMillis",
+      extract(epoch FROM message.deadline - now())::float8 * 1000 AS "remainingMillis",
+      message.traceparent`)
