@@ -1,3 +1,8 @@
+/**
+ * Messages, what becomes of them, the transports that send them, and the client for programs without an outbox.
+ *
+ * @module @effect-cascade/core
+ */
 export * as Cascade from "./Cascade.ts"
 export * as CascadeEvent from "./CascadeEvent.ts"
 export * as CascadeEvents from "./CascadeEvents.ts"

@@ -220,11 +220,13 @@ export interface OutboxAdminStoreShape {
     readonly after: string | undefined
   }) => Effect.Effect<ReadonlyArray<typeof ParkedRow.Type>, StoreError>
 
+  /** Reads a message with its whole history. */
   readonly read: (
     account: string,
     trackingId: string
   ) => Effect.Effect<typeof MessageRow.Type | undefined, StoreError>
 
+  /** Reads what decides whether a message can be claimed now, and how many are ahead of it, to a limit. */
   readonly explain: (
     account: string,
     trackingId: string,

@@ -1,3 +1,8 @@
+/**
+ * The transactional outbox on Postgres: the write side, the relay, and what operators need.
+ *
+ * @module @effect-cascade/outbox
+ */
 export * as Explanation from "./Explanation.ts"
 export * as Lane from "./Lane.ts"
 export * as MaskedContent from "./MaskedContent.ts"

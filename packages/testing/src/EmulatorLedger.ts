@@ -83,6 +83,7 @@ export class Received {
     return { ...this.outline(), message: this.message, text: this.text }
   }
 
+  /** Everything, with the phone number and the text masked. */
   toJSON(): unknown {
     return {
       ...this.outline(),
@@ -94,14 +95,17 @@ export class Received {
     }
   }
 
+  /** As {@link toJSON}, in one line. */
   toString(): string {
     return JSON.stringify(this.toJSON())
   }
 
+  /** As {@link toJSON}. */
   [nodeInspect](): unknown {
     return this.toJSON()
   }
 
+  /** As {@link toJSON}. */
   [Redactable.symbolRedactable](): unknown {
     return this.toJSON()
   }

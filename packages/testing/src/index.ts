@@ -1,3 +1,8 @@
+/**
+ * What the tests of a service need: fakes, assertions, an emulated provider, throw-away databases and faults.
+ *
+ * @module @effect-cascade/testing
+ */
 export * as EmulatorFault from "./EmulatorFault.ts"
 export * as EmulatorLedger from "./EmulatorLedger.ts"
 export * as EmulatorOptions from "./EmulatorOptions.ts"

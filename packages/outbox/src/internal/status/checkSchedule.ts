@@ -21,6 +21,7 @@ export interface Checked {
   readonly reason: StatusReason | undefined
 }
 
+/** A schedule of checks: the delay after each that did not find an end. */
 export type CheckSchedule = Schedule.Schedule<unknown, Checked>
 
 /** About 7, 11, 17, 25, … seconds, half as much again each time, up to half an hour; without an end. */
