@@ -21,7 +21,8 @@ export default defineConfig({
       project("core", "packages/core", false),
       project("outbox", "packages/outbox", true),
       project("testing", "packages/testing", true),
-      project("examples", "examples", true, "**/*.test.ts")
+      project("examples", "examples", true, "**/*.test.ts"),
+      project("bench", "bench", false)
     ]
   }
 })

@@ -1,0 +1,112 @@
+/** How long it took until things moved again: after each kill what the killed relay held, after a crash anything. */
+import { percentile } from "../support/stats.ts"
+import type { Evidence } from "./evidence.ts"
+import type { Injected, Outage } from "./injector.ts"
+import type { Watched } from "./watcher.ts"
+
+/** Milliseconds. */
+export interface Spread {
+  readonly count: number
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+export interface Recovery {
+  /** Kills that met a relay which held something. */
+  readonly kills: number
+  /** Rows that the killed relays held, and another took over. */
+  readonly rows: number
+  /** From each kill to the moment when the last row of the killed relay was taken over. */
+  readonly afterKill: Spread
+  /**
+   * How much longer than a lease that was, without the times after it in which nobody could have taken the rows: the
+   * database was away or recovering, the lanes were paused, or no relay worked.
+   */
+  readonly beyondLease: Spread
+  /** From the moment when the database takes connections again to the first outcome that is written. */
+  readonly afterRestart: Spread
+  /** How long, in milliseconds, nobody could do anything: by what kept them. They may overlap. */
+  readonly blocked: {
+    readonly databaseAway: number
+    readonly lanesPaused: number
+    readonly noRelay: number
+  }
+}
+
+export const measure = (
+  evidence: Evidence,
+  injected: Injected,
+  watched: Watched,
+  leaseMillis: number
+): Recovery => {
+  const outcomes = evidence.messages.flatMap(({ id, outcomes }) =>
+    outcomes.map((outcome) => ({ ...outcome, id }))
+  )
+  const lapses = outcomes.filter(({ kind }) => kind === "lapsed")
+  const holderOf = new Map<string, Array<number>>()
+  for (const { at, id, lease } of lapses) {
+    const holder = evidence.claims.get(`${id} ${lease}`)
+    if (holder === undefined) continue
+    const known = holderOf.get(holder)
+    if (known === undefined) holderOf.set(holder, [at])
+    else known.push(at)
+  }
+
+  const written = outcomes.map(({ at }) => at).sort((a, b) => a - b)
+  const recovered = injected.restarts.map(({ from, to }): Outage => ({
+    from,
+    to: written.find((at) => at > to) ?? to
+  }))
+  const blocked = merged([...recovered, ...watched.paused, ...watched.deserted])
+
+  const kills = injected.kills.flatMap(({ at, name }) => {
+    const moved = (holderOf.get(name) ?? []).filter((moment) => moment >= at)
+    return moved.length === 0 ? [] : [{ from: at, to: Math.max(...moved), rows: moved.length }]
+  })
+  return {
+    kills: kills.length,
+    rows: kills.reduce((sum, { rows }) => sum + rows, 0),
+    afterKill: spread(kills.map(({ from, to }) => to - from)),
+    beyondLease: spread(
+      kills.map(({ from, to }) => {
+        const waited = { from: from + leaseMillis, to }
+        return Math.max(0, to - waited.from - shared(waited, blocked))
+      })
+    ),
+    afterRestart: spread(injected.restarts.map(({ to }, index) => (recovered[index]?.to ?? to) - to)),
+    blocked: {
+      databaseAway: length(recovered),
+      lanesPaused: length(watched.paused),
+      noRelay: length(watched.deserted)
+    }
+  }
+}
+
+const spread = (values: ReadonlyArray<number>): Spread => ({
+  count: values.length,
+  p50: percentile(values, 0.5),
+  p99: percentile(values, 0.99),
+  max: values.length === 0 ? Number.NaN : Math.max(...values)
+})
+
+const length = (spans: ReadonlyArray<Outage>): number =>
+  spans.reduce((sum, { from, to }) => sum + to - from, 0)
+
+/** Spans that do not overlap, in order. */
+const merged = (spans: ReadonlyArray<Outage>): ReadonlyArray<Outage> => {
+  const result: Array<Outage> = []
+  for (const span of [...spans].sort((a, b) => a.from - b.from)) {
+    const last = result.at(-1)
+    if (last !== undefined && span.from <= last.to) {
+      result[result.length - 1] = { from: last.from, to: Math.max(last.to, span.to) }
+    } else {
+      result.push(span)
+    }
+  }
+  return result
+}
+
+/** How much of a span lies in others. */
+const shared = (span: Outage, spans: ReadonlyArray<Outage>): number =>
+  spans.reduce((sum, { from, to }) => sum + Math.max(0, Math.min(to, span.to) - Math.max(from, span.from)), 0)
