@@ -7,6 +7,7 @@ import * as Injector from "./injector.ts"
 import * as Judge from "./judge.ts"
 import * as Plan from "./plan.ts"
 import * as Recovery from "./recovery.ts"
+import { spread } from "./spread.ts"
 import type { Supervised } from "./supervisor.ts"
 import * as Watcher from "./watcher.ts"
 import * as World from "./world.ts"
@@ -56,11 +57,12 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
       startedAt
     })
   )
-  const watched = yield* Watcher.start(world, fleet)
+  const impaired: Array<number> = []
+  const watched = yield* Watcher.start(world, fleet, impaired)
   yield* Console.log(
     `Postgres ${world.postgres}; ${relays} relays, ${options.producers} producers; ${plan.length} faults in ${Math.round(millis / 1_000)} s, seed ${seed}.`
   )
-  const injected = yield* Injector.run({ world, plan, relays: fleet, producers })
+  const injected = yield* Injector.run({ world, plan, relays: fleet, producers, impaired })
   const faultsEnded = yield* Clock.currentTimeMillis
 
   yield* Console.log("No more faults; waiting until nothing is due.")
@@ -110,7 +112,7 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
     finished: finished.every(Boolean) && drained,
     injected: {
       ...injected,
-      starts: fleet.reduce((sum, { generations }) => sum + generations.length, 0),
+      starts: spread(fleet.flatMap(startTimes)),
       provider: requests.faults
     },
     counts: {
@@ -137,6 +139,10 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
     }
   }
 })
+
+/** How long each start took until the process worked, in milliseconds. */
+const startTimes = ({ generations }: Supervised): ReadonlyArray<number> =>
+  generations.flatMap(({ readyAt, startedAt }) => (readyAt === undefined ? [] : [readyAt - startedAt]))
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 

@@ -39,10 +39,12 @@ export interface InjectorOptions {
   readonly plan: ReadonlyArray<PlannedEvent>
   readonly relays: ReadonlyArray<Supervised>
   readonly producers: ReadonlyArray<Supervised>
+  /** The links that are stalled or bad right now are put in here, each as often as it is so. */
+  readonly impaired: Array<number>
 }
 
 export const run = Effect.fnUntraced(function* (options: InjectorOptions) {
-  const { plan, producers, relays, world } = options
+  const { impaired, plan, producers, relays, world } = options
   const kills: Array<Kill> = []
   const restarts: Array<Outage> = []
   const providerOutages: Array<Outage> = []
@@ -57,6 +59,13 @@ export const run = Effect.fnUntraced(function* (options: InjectorOptions) {
     Effect.map(world.links[link]?.cut ?? Effect.succeed(0), (count) => {
       connections += count
     })
+
+  const impairing = <A, E>(link: number, during: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => impaired.push(link)),
+      () => during,
+      () => Effect.sync(() => impaired.splice(impaired.indexOf(link), 1))
+    )
 
   const perform = (fault: PlannedFault): Effect.Effect<void, PgTestServerError | Error> => {
     switch (fault._tag) {
@@ -87,7 +96,7 @@ export const run = Effect.fnUntraced(function* (options: InjectorOptions) {
           if (link === undefined) return
           stalls++
           yield* link.stall(fault.direction)
-          yield* Effect.sleep(fault.millis).pipe(Effect.ensuring(link.resume()))
+          yield* impairing(fault.link, Effect.sleep(fault.millis)).pipe(Effect.ensuring(link.resume()))
           if (fault.thenCut) yield* cut(fault.link)
         })
       case "BadLink":
@@ -96,7 +105,9 @@ export const run = Effect.fnUntraced(function* (options: InjectorOptions) {
           if (link === undefined) return
           badLinks++
           yield* link.setToxics(fault.toxics)
-          yield* Effect.sleep(fault.millis).pipe(Effect.ensuring(Effect.orDie(link.setToxics(""))))
+          yield* impairing(fault.link, Effect.sleep(fault.millis)).pipe(
+            Effect.ensuring(Effect.orDie(link.setToxics("")))
+          )
         })
       case "Weather":
         return world.emulator.setFaults(fault.faults)

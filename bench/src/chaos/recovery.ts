@@ -1,17 +1,10 @@
 /** How long it took until things moved again: after each kill what the killed relay held, after a crash anything. */
-import { percentile } from "../support/stats.ts"
 import type { Evidence } from "./evidence.ts"
 import type { Injected, Outage } from "./injector.ts"
+import { spread, type Spread } from "./spread.ts"
 import type { Watched } from "./watcher.ts"
 
-/** Milliseconds. */
-export interface Spread {
-  readonly count: number
-  readonly p50: number
-  readonly p99: number
-  readonly max: number
-}
-
+/** Times are in milliseconds. */
 export interface Recovery {
   /** Kills that met a relay which held something. */
   readonly kills: number
@@ -82,13 +75,6 @@ export const measure = (
     }
   }
 }
-
-const spread = (values: ReadonlyArray<number>): Spread => ({
-  count: values.length,
-  p50: percentile(values, 0.5),
-  p99: percentile(values, 0.99),
-  max: values.length === 0 ? Number.NaN : Math.max(...values)
-})
 
 const length = (spans: ReadonlyArray<Outage>): number =>
   spans.reduce((sum, { from, to }) => sum + to - from, 0)

@@ -30,6 +30,8 @@ export interface RelaySettings {
 /** Of a lease: a heartbeat is a fifth of it and a send takes at most three. */
 const options = ({ leaseMillis, name }: RelaySettings): Relay.RelayOptions => ({
   name,
+  // Small, as for messages that matter: an unknown outcome and a kill cast doubt on whole batches.
+  batchSize: { urgent: 10, high: 25, normal: 25, low: 25 },
   lease: leaseMillis,
   heartbeat: leaseMillis / 5,
   sendTimeout: leaseMillis * 0.6,

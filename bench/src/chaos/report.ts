@@ -1,6 +1,6 @@
 /** The table "faults injected against promises kept". */
 import type { ChaosResult } from "./chaos.ts"
-import type { Spread } from "./recovery.ts"
+import type { Spread } from "./spread.ts"
 
 export const isKept = (result: ChaosResult): boolean =>
   result.finished && result.verdicts.every(({ broken }) => broken === 0)
@@ -12,6 +12,7 @@ export const table = (result: ChaosResult): string => {
     "Faults injected",
     ...rows([
       ["relays killed (SIGKILL)", whole(injected.kills.length)],
+      ["  started again, and worked after", spread(injected.starts)],
       ["producers killed (SIGKILL)", whole(injected.producerKills)],
       ["database crashed and restarted", whole(injected.restarts.length)],
       [

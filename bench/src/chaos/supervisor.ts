@@ -46,6 +46,8 @@ export interface SupervisorOptions {
   /** The file that its output goes to. */
   readonly logFile: string
   readonly nodeArguments?: ReadonlyArray<string> | undefined
+  /** Where Node keeps what it has compiled, so that the next generation starts sooner. */
+  readonly compileCache: string
 }
 
 export const make = Effect.fnUntraced(function* (
@@ -65,6 +67,7 @@ export const make = Effect.fnUntraced(function* (
       execArgv: [...(options.nodeArguments ?? [])],
       // In a session of its own: a Ctrl-C is for this process, which then ends the others in order.
       detached: true,
+      env: { ...process.env, NODE_COMPILE_CACHE: options.compileCache },
       stdio: ["ignore", log, log, "ipc"]
     })
     closeSync(log)

@@ -8,14 +8,18 @@ import type { World } from "./world.ts"
 export interface Watched {
   /** Times in which the lanes of the account were paused, as far as could be seen. */
   readonly paused: ReadonlyArray<Outage>
-  /** Times in which no relay worked. */
+  /** Times in which no relay worked that had a sound link to the database. */
   readonly deserted: ReadonlyArray<Outage>
 }
 
 const interval = 100
 
 /** Watches until it is interrupted; what it saw can be asked for at any time. */
-export const start = Effect.fnUntraced(function* (world: World, relays: ReadonlyArray<Supervised>) {
+export const start = Effect.fnUntraced(function* (
+  world: World,
+  relays: ReadonlyArray<Supervised>,
+  impaired: ReadonlyArray<number>
+) {
   const paused: Array<Outage> = []
   const deserted: Array<Outage> = []
 
@@ -27,7 +31,7 @@ export const start = Effect.fnUntraced(function* (world: World, relays: Readonly
       Effect.timeout("2 seconds"),
       Effect.catchCause(() => Effect.succeed([]))
     )
-    const isDeserted = !relays.some((relay) => relay.isReady())
+    const isDeserted = !relays.some((relay, link) => relay.isReady() && !impaired.includes(link))
     yield* Effect.sleep(interval)
     const seen = { from: from - interval, to: yield* Clock.currentTimeMillis }
     if ((lanes[0]?.count ?? 0) > 0) add(paused, seen)

@@ -87,6 +87,7 @@ export const relay = (
   return Supervisor.make({
     module: "relayProcess.ts",
     slot: `relay-${index + 1}`,
+    compileCache: join(world.folder, "compiled"),
     logFile: join(world.folder, `relay-${index + 1}.log`),
     nodeArguments,
     argumentOf: (name) =>
@@ -111,6 +112,7 @@ export const producer = (
   return Supervisor.make({
     module: "producerProcess.ts",
     slot,
+    compileCache: join(world.folder, "compiled"),
     logFile: join(world.folder, `${slot}.log`),
     argumentOf: () =>
       Effect.map(
