@@ -12,17 +12,13 @@ import { OutboxStore, type OutboxStoreShape } from "@effect-cascade/outbox/Outbo
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import * as Enqueued from "./EnqueuedMessages.ts"
-import { claim } from "./internal/memory/claim.ts"
-import { expire, nextDeadline } from "./internal/memory/expire.ts"
+import { nextDeadline } from "./internal/memory/expire.ts"
 import * as Lanes from "./internal/memory/lanes.ts"
-import { renew, settle } from "./internal/memory/settle.ts"
 import * as State from "./internal/memory/state.ts"
-import * as Transactions from "./internal/memory/transactions.ts"
+import { storeOver } from "./internal/memory/store.ts"
 
 /** A look into the store, for tests. */
 export interface MemoryOutboxShape {
@@ -45,47 +41,6 @@ export class MemoryOutbox extends Context.Service<MemoryOutbox, MemoryOutboxShap
 export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly memory: MemoryOutboxShape }> =
   Effect.sync(() => {
     const state = State.empty()
-    const wakes = makeWakes()
-    const transactions = Transactions.make({
-      committed: (key) => state.keys.get(key)?.row,
-      commit: (rows, startedAt) => {
-        State.write(state, rows, startedAt)
-        if (rows.length > 0) wakes.nudge()
-      }
-    })
-    const atNow = <A>(move: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, move)
-    const nudge = Effect.sync(wakes.nudge)
-
-    const store: OutboxStoreShape = {
-      insert: transactions.insert,
-      transaction: transactions.run,
-      afterCommit: transactions.afterCommit,
-      claim: (capacities, { lease, relay }) =>
-        atNow((now) => claim(state, capacities, { leaseMillis: Duration.toMillis(lease), relay, now })),
-      settle: (rows, { relay }) => atNow((now) => settle(state, rows, { relay, now })),
-      renew: (leases, lease) =>
-        atNow((now) => renew(state, leases, { leaseMillis: Duration.toMillis(lease), now })),
-      expire: ({ limit, relay }) => atNow((now) => expire(state, { limit, relay, now })),
-      lanes: Effect.sync(() => Lanes.read(state)),
-      pauseLanes: (pause) =>
-        Effect.andThen(
-          atNow((now) => Lanes.pause(state, pause, now)),
-          nudge
-        ),
-      probeLane: (lane, window) => atNow((now) => Lanes.probe(state, lane, Duration.toMillis(window), now)),
-      reopenLanes: (lanes) =>
-        Effect.tap(
-          atNow((now) => Lanes.reopen(state, lanes, now)),
-          (opened) => (opened.length > 0 ? nudge : Effect.void)
-        ),
-      resumeLanes: (lanes) =>
-        Effect.andThen(
-          Effect.sync(() => Lanes.resume(state, lanes)),
-          nudge
-        ),
-      wakes: wakes.subscribe
-    }
-
     const memory: MemoryOutboxShape = {
       messages: atNow((now) =>
         Array.from(state.messages.values())
@@ -98,7 +53,7 @@ export const make: Effect.Effect<{ readonly store: OutboxStoreShape; readonly me
         return next === Infinity ? undefined : DateTime.makeUnsafe(Math.ceil(next))
       })
     }
-    return { store, memory }
+    return { store: storeOver(state), memory }
   })
 
 /** The store, the look into it, and its messages as `OutboxAssert` asks for them. Each build is a store of its own. */
@@ -111,18 +66,7 @@ export const layer: Layer.Layer<OutboxStore | MemoryOutbox | Enqueued.EnqueuedMe
   )
 )
 
-const makeWakes = () => {
-  const listeners = new Set<Queue.Queue<void>>()
-  return {
-    nudge: () => {
-      for (const listener of listeners) Queue.offerUnsafe(listener, undefined)
-    },
-    subscribe: Effect.acquireRelease(
-      Effect.tap(Queue.sliding<void>(1), (queue) => Effect.sync(() => listeners.add(queue))),
-      (queue) => Effect.sync(() => listeners.delete(queue))
-    )
-  }
-}
+const atNow = <A>(move: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, move)
 
 /** For each lane with messages, the instant later than now at which something of it can be claimed, if there is one. */
 const changes = (state: State.State, now: number): ReadonlyArray<number> =>
