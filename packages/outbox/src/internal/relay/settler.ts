@@ -111,16 +111,19 @@ const broken = new StoreError({ operation: "settle", detail: "the store broke", 
 
 const grouped = (jobs: Arr.NonEmptyArray<Job>): ReadonlyArray<Arr.NonEmptyReadonlyArray<Job>> => {
   const groups: Array<Arr.NonEmptyArray<Job>> = []
-  let size = 0
+  let ids = new Set<string>()
   for (const job of jobs) {
     const last = groups.at(-1)
-    if (last === undefined || size + job.rows.length > statementLimit) {
+    // A statement answers by id. A relay that stood still for longer than its lease may settle a row under that lease
+    // and under its next one at the same time; in one statement the answer to the one would pass for both.
+    const isClear = job.rows.every(({ id }) => !ids.has(id))
+    if (last === undefined || ids.size + job.rows.length > statementLimit || !isClear) {
       groups.push([job])
-      size = job.rows.length
+      ids = new Set()
     } else {
       last.push(job)
-      size += job.rows.length
     }
+    for (const { id } of job.rows) ids.add(id)
   }
   return groups
 }

@@ -59,6 +59,34 @@ describe("Settler", () => {
     })
   )
 
+  it.effect("never puts two leases of one row into a statement, which answers by id", () =>
+    Effect.gen(function* () {
+      const statements: Array<ReadonlyArray<bigint>> = []
+      const gate = yield* Latch.make(false)
+      const settler = yield* make((rows) =>
+        Effect.suspend(() => {
+          statements.push(rows.map(({ lease }) => lease))
+          // The row's lease 1 was lost: it is leased anew.
+          return Effect.as(gate.await, all(rows.filter(({ id, lease }) => id !== "a" || lease === 2n)))
+        })
+      )
+      const end = yield* leaseEnd
+      const jobs = [row("first"), row("a"), row("b"), { ...row("a"), lease: 2n }]
+      const fibers = yield* Effect.forEach(jobs, (job) =>
+        Effect.forkChild(settler.settle([job], end), { startImmediately: true })
+      )
+      yield* gate.open
+      const settled = yield* Effect.forEach(fibers, Fiber.join)
+      assert.isFalse(settled[1]?.has("a"))
+      assert.isTrue(settled[3]?.has("a"))
+      assert.isTrue(
+        statements.every(
+          (leases) => leases.filter((lease) => lease === 2n).length === 0 || leases.length === 1
+        )
+      )
+    })
+  )
+
   it.effect("never puts more than a thousand rows into a statement, nor parts a job", () =>
     Effect.gen(function* () {
       const sizes: Array<number> = []
