@@ -85,10 +85,10 @@ Child.run(
     Effect.gen(function* () {
       const store = yield* OutboxStore
       const noted = settings.notes === undefined ? store : noting(store, Notes.open(settings.notes))
-      const relay = yield* Effect.provideService(Relay.make(options(settings)), OutboxStore, noted)
+      yield* Effect.provideService(Relay.make(options(settings)), OutboxStore, noted)
       yield* Child.answering(() => {
         globalThis.gc?.()
-        return { ...process.memoryUsage(), tally: Effect.runSync(relay.tally) }
+        return { ...process.memoryUsage(), resources: process.getActiveResourcesInfo().length }
       })
       yield* Child.ready
       yield* Child.asked

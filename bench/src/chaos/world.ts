@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly links: number
   /** Keep only the ids of what the provider took, in runs that are too long for more. Defaults to `"all"`. */
   readonly keep?: "all" | "ids" | undefined
+  /** How many requests to the provider are remembered. Defaults to all of them. */
+  readonly keepRequests?: number | undefined
   /** Leave the notes and logs where they are. Defaults to `false`. */
   readonly keepFolder?: boolean | undefined
 }
@@ -63,7 +65,7 @@ export const make = Effect.fnUntraced(function* (options: WorldOptions) {
   yield* sql.unsafe(Orders.table)
   const emulator = yield* EmulatorModule.make({
     seed,
-    keepRequests: 2_000_000,
+    keepRequests: options.keepRequests ?? 2_000_000,
     keep: options.keep ?? "all"
   })
   const provider = yield* FaultProxy.make({ target: emulator.url, seed })
