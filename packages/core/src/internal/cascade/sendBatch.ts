@@ -74,6 +74,14 @@ const logDefect = (what: string) => (defect: unknown) =>
 const merge = (before: Delivery | undefined, after: Delivery): Delivery =>
   before?._tag === "Unknown" && after._tag === "NotSent" ? before : after
 
+/** Whether a second copy is better than none. */
+const mayReachTwice = {
+  Transaction: true,
+  FlashCall: true,
+  Promo: false,
+  ViberSurvey: false
+} satisfies Record<Envelope["message"]["_tag"], boolean>
+
 const retryable = (
   { message }: Envelope,
   delivery: Delivery | undefined,
@@ -82,8 +90,7 @@ const retryable = (
   if (delivery === undefined || delivery._tag === "Accepted") return undefined
   const { reason } = delivery
   if (delivery._tag === "Unknown") {
-    const mayReachTwice = message._tag === "Transaction" || message._tag === "FlashCall"
-    return policy.uncertainty === "resend" && mayReachTwice ? reason : undefined
+    return policy.uncertainty === "resend" && mayReachTwice[message._tag] ? reason : undefined
   }
   if (reason._tag === "Unreachable") return reason
   if (reason._tag !== "Throttled") return undefined
