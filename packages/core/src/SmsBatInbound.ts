@@ -21,6 +21,7 @@ import * as mask from "./internal/mask.ts"
 import * as masked from "./internal/maskedClass.ts"
 import type { SmsBatConfigError } from "./internal/smsbat/config.ts"
 import * as fields from "./internal/status/fields.ts"
+import { summarised } from "./internal/status/handlerFailed.ts"
 import { InvalidWebhook, problem } from "./internal/status/invalidWebhook.ts"
 import { isObject, own } from "./internal/unknown.ts"
 import * as receiver from "./internal/status/receiver.ts"
@@ -146,6 +147,8 @@ export const route = <E, R>(
       name: "SmsBatInbound",
       decode: decodeResult,
       keyOf: ({ phoneNumber }) => phoneNumber,
-      handle: Effect.fn("SmsBatInbound.handle")((message: InboundMessage) => options.onMessage(message))
+      handle: Effect.fn("SmsBatInbound.handle")((message: InboundMessage) =>
+        summarised(options.onMessage(message))
+      )
     })
   )

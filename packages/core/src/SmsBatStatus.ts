@@ -86,7 +86,7 @@ const statusReason = (reason: TransportReason.TransportReason): StatusReason => 
     case "Expired":
     case "Withheld":
     case "CutShort":
-      // Reasons of those who send; no answer leads here.
+      // Reasons of those who send, and an HTTP client that died: no answer at all.
       return new TransportReason.UnexpectedStatus({ status: 0 })
     default:
       return reason

@@ -177,6 +177,7 @@ export const verify = Effect.fn("SmsBatTransport.verify")(function* (
     case "Redirected":
     case "TimedOut":
     case "ConnectionLost":
+    case "CutShort":
       return "unreachable"
     default:
       return "reachable"

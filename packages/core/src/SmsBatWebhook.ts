@@ -25,6 +25,7 @@ import type * as HttpServerError from "effect/http/HttpServerError"
 import type { StatusReport } from "./DeliveryStatus.ts"
 import type { SmsBatConfigError } from "./internal/smsbat/config.ts"
 import * as confirmation from "./internal/status/confirm.ts"
+import { summarised } from "./internal/status/handlerFailed.ts"
 import type { InvalidWebhook } from "./internal/status/invalidWebhook.ts"
 import * as receiver from "./internal/status/receiver.ts"
 import * as report from "./internal/status/report.ts"
@@ -163,7 +164,7 @@ export const route = <E, R, const Confirm extends boolean = true>(
         ? confirmation.confirm((yield* StatusLookup).lookup, within)
         : Effect.succeed<StatusReport>
     const handle = Effect.fn("SmsBatWebhook.handle")((report: StatusReport) =>
-      Effect.flatMap(confirmed(report), options.onReport)
+      summarised(Effect.flatMap(confirmed(report), options.onReport))
     )
     yield* receiver.register(options, {
       name: "SmsBatWebhook",

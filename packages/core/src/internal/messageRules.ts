@@ -80,11 +80,11 @@ export const problems = (
   if (has("surveyOptions")) optionProblems(own(input, "surveyOptions"), add)
 
   const ttl = own(input, "ttl")
-  if (ttl !== undefined && !isTtl(ttl)) add("ttl", ttlRule, shown(ttl), ttlFix(ttl))
+  if (ttl !== undefined && !isTtl(ttl)) add("ttl", ttlRule, shownAs(aQuantity, ttl), ttlFix(ttl))
 
   const scheduledSent = own(input, "scheduledSent")
   if (scheduledSent !== undefined && instant(scheduledSent) === undefined) {
-    add("scheduledSent", scheduleRule, shown(scheduledSent), scheduleFix(scheduledSent))
+    add("scheduledSent", scheduleRule, shownAs(aTime, scheduledSent), scheduleFix(scheduledSent))
   }
 
   const unknownKeys = Object.keys(input).filter((key) => !fields.includes(key) && input[key] !== undefined)
@@ -103,7 +103,7 @@ export const typeProblem = (path: string, names: ReadonlyArray<string>, received
   return new Problem({
     path,
     rule: `one of ${names.join(", ")}`,
-    received: shown(received),
+    received: shownAs(aWord, received),
     ...(near === undefined ? {} : { fix: `did you mean ${near}?` })
   })
 }
@@ -191,6 +191,14 @@ const shown = (value: unknown): string =>
     : typeof value === "number" || typeof value === "boolean"
       ? mask.identifier(String(value))
       : kindOf(value)
+
+/** Only what looks like what belongs there: fields that were mixed up would show the text of a message. */
+const shownAs = (pattern: RegExp, value: unknown): string =>
+  typeof value === "string" && value !== "" && !pattern.test(value) ? mask.text(value) : shown(value)
+
+const aWord = /^[A-Za-z0-9_-]{1,32}$/u
+const aQuantity = /^[+-]?\d[\d.,]*\s?[A-Za-z]{0,12}$/u
+const aTime = /^[\d\s.:/TZ+-]{1,40}$/u
 
 const shownText = (value: unknown): string => (typeof value === "string" ? mask.text(value) : kindOf(value))
 

@@ -15,6 +15,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
+import * as CauseSummary from "../../CauseSummary.ts"
 import * as SmsBatOutcome from "../../SmsBatOutcome.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import * as limitedText from "../limitedText.ts"
@@ -40,6 +41,13 @@ export const make = Effect.fnUntraced(function* (
         ? HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         : request
       return run(client, account, traced).pipe(
+        // A client that dies would put its own words, and with them the request, into the spans around it.
+        Effect.catchDefect((defect) =>
+          Effect.andThen(
+            Effect.logError("smsbat: the HTTP client died", CauseSummary.ofError(defect)),
+            Effect.fail(new TransportReason.CutShort({ by: "defect" }))
+          )
+        ),
         Effect.map((answer) => {
           span.attribute("http.response.status_code", answer.status)
           // A span keeps what its effect came to, and an answer may repeat a message; a function does not show it.
