@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
-import { canary, leaksIn } from "./support/canaries.ts"
+import { canary } from "./support/canaries.ts"
 import { spoilt } from "./support/cases.ts"
 import { coreCases, coreExcused } from "./support/coreCases.ts"
 import { type Export, exportsOf } from "./support/operations.ts"
