@@ -49,26 +49,21 @@ for (const { cases, excused, library } of swept) {
   })
 }
 
-const inputs: ReadonlyArray<unknown> = [
+const inputs: Array<unknown> = [
   canary.phone,
   canary.phone.slice(1),
   Number(canary.phone.slice(1)),
   `${canary.text}\u0000`,
   [canary.text, canary.phone],
   spoilt,
-  { ...spoilt, _tag: "Transaction", toPhone: canary.phone },
-  ...["Enqueued", "Accepted", "Dead", "StatusChanged", "NotSent", "Unknown", "Rejected", "Latency"].map(
-    (_tag) => ({
-      ...spoilt,
-      _tag,
-      trackingId: [canary.text],
-      reason: canary.text,
-      at: canary.text,
-      status: canary.text,
-      code: [canary.text]
-    })
-  )
+  { ...spoilt, _tag: "Transaction", toPhone: canary.phone }
 ]
+
+const { text } = canary
+const tags = ["Enqueued", "Accepted", "Dead", "StatusChanged", "NotSent", "Unknown", "Rejected", "Latency"]
+for (const _tag of tags) {
+  inputs.push({ ...spoilt, _tag, trackingId: [text], reason: text, at: text, status: text, code: [text] })
+}
 
 const refuses = ({ name, value }: Export): void => {
   // An export of this kind is a schema, with whatever services.

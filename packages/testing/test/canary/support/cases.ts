@@ -2,35 +2,35 @@
  * What a sweep runs: one use of one or more public operations, with canaries in everything that it is given.
  */
 import {
-  Cascade,
+  type Cascade,
   Delivery,
   Envelope,
   Message,
-  Transport,
+  type Transport,
   TransportError,
   TransportReason
 } from "@effect-cascade/core"
-import { Effect, type Scope } from "effect"
+import { Array as Arr, Effect, type Scope } from "effect"
 import { canary } from "./canaries.ts"
 
 /** One use. It runs once to its end and once until it is interrupted. */
-export interface Case {
+export interface Case<R = Scope.Scope> {
   /** The operations, as `package/Module.export` or `package/Module.Service#method`. */
   readonly covers: ReadonlyArray<string>
   readonly name: string
-  readonly run: Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly run: Effect.Effect<unknown, unknown, R>
   /** Why a success is not looked at: it is the very thing that was asked for. */
   readonly unmasked?: string | undefined
 }
 
 /** A use of operations of one package: `on("core", "Message.make Message.decode", "…", effect)`. */
-export const on = (
+export const on = <R = Scope.Scope>(
   library: "core" | "outbox" | "testing",
   operations: string,
   name: string,
-  run: Effect.Effect<unknown, unknown, Scope.Scope>,
+  run: Effect.Effect<unknown, unknown, R>,
   unmasked?: string
-): Case => ({
+): Case<R> => ({
   covers: operations.split(" ").map((operation) => `${library}/${operation}`),
   name: `${operations.split(" ")[0]}: ${name}`,
   run,
@@ -137,12 +137,14 @@ function shape(send: Transport.TransportShape["send"]): Transport.TransportShape
   return { name: "canary", maxBatchSize: 100, send }
 }
 
+/** One envelope of each kind. */
 export const sealed = Effect.forEach(messages(), (message) => Envelope.seal(message, { headers })).pipe(
-  Effect.map(([first, ...rest]): readonly [Envelope.Envelope, ...Array<Envelope.Envelope>] => {
-    if (first === undefined) throw new Error("no message")
-    return [first, ...rest]
-  })
+  Effect.map((envelopes) => (Arr.isReadonlyArrayNonEmpty(envelopes) ? envelopes : none()))
 )
+
+const none = (): never => {
+  throw new Error("no message")
+}
 
 /** No second attempt, so that nothing waits. */
 export const once: Cascade.SendAllOptions = { retry: "none", headers }

@@ -461,20 +461,16 @@ export const coreCases = [
         JSON.stringify([{ trackinId: "canary-1", messageId: text }]),
         JSON.stringify({ messageId: phone, deliverystatus: text, word: text })
       ]
-      return bodies
-        .flatMap((body) => [
-          SmsBatWire.decodeReply(body, [transaction().id]),
-          SmsBatStatus.decodeReply(body, "provider-1", now),
-          ...[400, 401, 429, 500, 503].map((status) =>
-            SmsBatOutcome.fromResponse(
-              { status, body: { _tag: "Text", text: body }, at: now, retryAfter: phone },
-              { maxRetryAfter: Duration.minutes(1) }
-            )
+      return bodies.flatMap((body) => [
+        SmsBatWire.decodeReply(body, [transaction().id]),
+        SmsBatStatus.decodeReply(body, "provider-1", now),
+        [400, 401, 429, 500, 503].map((status) =>
+          SmsBatOutcome.fromResponse(
+            { status, body: { _tag: "Text", text: body }, at: now, retryAfter: phone },
+            { maxRetryAfter: Duration.minutes(1) }
           )
-        ])
-        .filter(
-          (result) => !Array.isArray(result) || result.every((delivery) => delivery._tag !== "Accepted")
         )
+      ])
     })
   ),
   c(

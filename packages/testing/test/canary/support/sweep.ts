@@ -2,32 +2,36 @@
  * Runs a case under a witness: to its end, and until it is interrupted.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, type Scope } from "effect"
 import type { Case } from "./cases.ts"
 import * as Witness from "./witness.ts"
 
 /** Runs a case in both ways, and fails where a canary was seen. */
-export const sweep = Effect.fnUntraced(function* (one: Case) {
-  const witness = Witness.make({ successUnseen: one.unmasked !== undefined })
-  yield* witness.listen(Effect.withSpan(Effect.scoped(one.run), "canary", { attributes: { case: one.name } }))
-  yield* witness.listen(
-    Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(Effect.scoped(one.run), { startImmediately: true })
-      yield* Effect.yieldNow
-      yield* Effect.yieldNow
-      yield* Fiber.interrupt(fiber)
-      return yield* Fiber.join(fiber)
-    })
-  )
-  const leaks = witness.leaks()
-  assert.deepStrictEqual(
-    leaks
-      .slice(0, 5)
-      .map(
-        ({ canary, excerpt, form, where }) => `${canary} in ${where}, ${form}: ${JSON.stringify(excerpt)}`
-      ),
-    []
-  )
-  // A case in which nothing is said proves nothing.
-  assert.isAbove(witness.heard.length, 0)
-})
+export const sweep = <R>(one: Case<R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> =>
+  Effect.gen(function* () {
+    const witness = Witness.make({ successUnseen: one.unmasked !== undefined })
+    yield* witness.listen(
+      Effect.withSpan(Effect.scoped(one.run), "canary", { attributes: { case: one.name } })
+    )
+    yield* witness.listen(
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Effect.scoped(one.run), { startImmediately: true })
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(fiber)
+        return yield* Fiber.join(fiber)
+      })
+    )
+    const leaks = witness.leaks()
+    assert.deepStrictEqual(
+      leaks
+        .slice(0, 5)
+        .map(
+          ({ leak: { canary, excerpt, form }, where }) =>
+            `${canary} in ${where}, ${form}: ${JSON.stringify(excerpt)}`
+        ),
+      []
+    )
+    // A case in which nothing is said proves nothing.
+    assert.isAbove(witness.heard.length, 0)
+  })

@@ -30,7 +30,7 @@ export interface Witness {
   readonly see: (where: string, value: unknown) => void
   /** Runs an effect and hears all of it: console, both output streams, logs, spans, metrics; its end too. */
   readonly listen: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
-  readonly leaks: () => ReadonlyArray<Leak & { readonly where: string }>
+  readonly leaks: () => ReadonlyArray<{ readonly where: string; readonly leak: Leak }>
 }
 
 /** How much is shown of what a run succeeds with. */
@@ -91,7 +91,7 @@ export const make = (options: WitnessOptions = {}): Witness => {
     heard,
     see,
     listen,
-    leaks: () => heard.flatMap(({ text, where }) => leaksIn(text).map((leak) => ({ ...leak, where })))
+    leaks: () => heard.flatMap(({ text, where }) => leaksIn(text).map((leak) => ({ leak, where })))
   }
 }
 
