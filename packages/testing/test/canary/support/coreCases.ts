@@ -35,6 +35,7 @@ import {
   Layer,
   Redacted,
   Schema,
+  type Scope,
   Stream
 } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse, HttpRouter } from "effect/http"
@@ -55,8 +56,12 @@ import {
 } from "./cases.ts"
 
 const { phone, text } = canary
-const c = (operations: string, name: string, run: Parameters<typeof on>[3], unmasked?: string) =>
-  on("core", operations, name, run, unmasked)
+const c = (
+  operations: string,
+  name: string,
+  run: Effect.Effect<unknown, unknown, Scope.Scope>,
+  unmasked?: string
+) => on("core", operations, name, run, unmasked)
 
 const now = DateTime.makeUnsafe("2026-11-23T12:00:00Z")
 
