@@ -17,7 +17,7 @@
  * import { MyTransport } from "../src/MyTransport.ts"
  *
  * const broken = TransportLaws.broken({
- *   make: Effect.map(MyTransport.make, (transport) => ({ transport, control: undefined }))
+ *   make: Effect.map(MyTransport.make({ url: "…", key: "…" }), (transport) => ({ transport, control: undefined }))
  * })
  * ```
  */
