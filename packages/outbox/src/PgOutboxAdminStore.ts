@@ -114,8 +114,9 @@ export const make = Effect.fnUntraced(function* (
         asStoreError("resume lanes")
       ),
 
-    scrub: (move) => scrub(sql, tables, move).pipe(decodeStep, asStoreError("scrub")),
-    prune: (move) => prune(sql, tables, move).pipe(decodeStep, asStoreError("prune")),
+    // Not kept prepared: they walk a history that has other proportions tomorrow.
+    scrub: (move) => scrub(sql, tables, move).unprepared.pipe(decodeStep, asStoreError("scrub")),
+    prune: (move) => prune(sql, tables, move).unprepared.pipe(decodeStep, asStoreError("prune")),
 
     transaction: (self) => {
       // Only a failure of the database itself becomes a StoreError; the caller's own errors pass.

@@ -16,11 +16,13 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import * as PgWake from "./internal/pgWake.ts"
 import { claim } from "./internal/sql/claim.ts"
 import { expire } from "./internal/sql/expire.ts"
 import { findExisting } from "./internal/sql/findExisting.ts"
+import { inIndexOrder } from "./internal/sql/inIndexOrder.ts"
 import { insert } from "./internal/sql/insert.ts"
 import { pauseLanes } from "./internal/sql/pauseLanes.ts"
 import { probeLane } from "./internal/sql/probeLane.ts"
@@ -79,6 +81,15 @@ export const make = Effect.fnUntraced(function* (
     Option.isSome(transaction) ? Effect.void : Effect.fail(new NotInTransaction())
   )
 
+  // A statement that takes rows in the order of an index, with the one plan that it shall have.
+  const taking = (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>
+    client.withTransaction(Effect.andThen(inIndexOrder(sql), statement)).pipe(
+      // Whatever the database's default is: relays that meet at a row pass it over, and none of them fails.
+      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+      SqlFailure.recover,
+      Effect.flatMap(decodeClaimed)
+    )
+
   const insertChunk = Effect.fnUntraced(function* (rows: Arr.NonEmptyReadonlyArray<NewRow>) {
     const inserted = new Set((yield* insert(sql, tables, rows)).map((row) => row.id))
     const refused = rows.filter((row) => !inserted.has(row.id))
@@ -121,13 +132,11 @@ export const make = Effect.fnUntraced(function* (
     afterCommit: client.afterCommit,
 
     claim: (capacities, { lease, relay }) =>
-      claim(sql, tables, {
-        capacities,
-        leaseMillis: Duration.toMillis(lease),
-        relay,
-        lapseReason
-      }).pipe(Effect.flatMap(decodeClaimed), asStoreError("claim")),
+      taking(
+        claim(sql, tables, { capacities, leaseMillis: Duration.toMillis(lease), relay, lapseReason })
+      ).pipe(asStoreError("claim")),
 
+    // Settle and renew are never kept prepared: a plan that was made while the tables were empty would be kept with them.
     settle: (rows, { relay }) =>
       settle(
         sql,
@@ -143,13 +152,15 @@ export const make = Effect.fnUntraced(function* (
         })),
         relay,
         firstCheckMillis
-      ).pipe(Effect.map(idsOf), asStoreError("settle")),
+      ).unprepared.pipe(Effect.map(idsOf), asStoreError("settle")),
 
     renew: (leases, lease) =>
-      renew(sql, tables, leases, Duration.toMillis(lease)).pipe(Effect.map(idsOf), asStoreError("renew")),
+      renew(sql, tables, leases, Duration.toMillis(lease)).unprepared.pipe(
+        Effect.map(idsOf),
+        asStoreError("renew")
+      ),
 
-    expire: (options) =>
-      expire(sql, tables, options).pipe(Effect.flatMap(decodeClaimed), asStoreError("expire")),
+    expire: (options) => taking(expire(sql, tables, options)).pipe(asStoreError("expire")),
 
     lanes: Effect.gen(function* () {
       const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)

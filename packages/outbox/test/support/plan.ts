@@ -1,7 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import type { Statement } from "effect/sql"
+import type { SqlError, Statement } from "effect/sql"
 
 /** A node of a plan as it was run. */
 export interface PlanNode {
@@ -9,8 +9,12 @@ export interface PlanNode {
   readonly "Relation Name"?: string
   readonly "Index Name"?: string
   readonly "Index Cond"?: string
+  readonly "Total Cost": number
   readonly "Actual Rows": number
   readonly "Actual Loops": number
+  readonly "Parent Relationship"?: string
+  readonly "Shared Hit Blocks": number
+  readonly "Shared Read Blocks": number
   readonly Plans?: ReadonlyArray<PlanNode>
 }
 
@@ -27,15 +31,18 @@ const decodeExplained = Schema.decodeUnknownEffect(
  */
 export const planOf = Effect.fnUntraced(function* (
   statement: Statement.Statement<unknown>,
-  mode: "custom" | "generic" = "custom"
+  mode: "custom" | "generic" = "custom",
+  /** What is done first, and taken back too. */
+  before: Effect.Effect<unknown, SqlError.SqlError> = Effect.void
 ) {
   const sql = (yield* PgClient.PgClient).withoutTransforms()
   const [text, parameters] = statement.compile()
   const explained = yield* Effect.gen(function* () {
+    yield* before
     yield* sql.unsafe(`SET LOCAL plan_cache_mode = force_${mode}_plan`)
     yield* sql.unsafe(`PREPARE planned AS ${text}`)
     const values = parameters.length === 0 ? "" : ` (${parameters.map(literal).join(", ")})`
-    const explain = sql.unsafe(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE planned${values}`)
+    const explain = sql.unsafe(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE planned${values}`)
     const rows = yield* explain.pipe(Effect.ensuring(Effect.ignore(sql.unsafe("DEALLOCATE planned"))))
     // So that the transaction is taken back.
     return yield* Effect.fail({ rows })
@@ -66,3 +73,18 @@ export const rowsOf = (plan: ReadonlyArray<PlanNode>, table: string): number =>
   plan
     .filter((node) => node["Relation Name"] === table)
     .reduce((sum, node) => sum + node["Actual Rows"] * node["Actual Loops"], 0)
+
+/**
+ * How many pages the statement touched, in memory or not; a page as often as it came to it. Perhaps
+ * a few more: what a CTE reads may be counted where it is read and once more where it is used.
+ */
+export const pages = (plan: ReadonlyArray<PlanNode>): number =>
+  plan.reduce((sum, node) => {
+    if (node["Node Type"] === "CTE Scan") return sum
+    const below = (node.Plans ?? [])
+      .filter((child) => child["Parent Relationship"] !== "InitPlan")
+      .reduce((total, child) => total + touched(child), 0)
+    return sum + Math.max(0, touched(node) - below)
+  }, 0)
+
+const touched = (node: PlanNode): number => node["Shared Hit Blocks"] + node["Shared Read Blocks"]

@@ -128,8 +128,13 @@ export const createOutbox: Migration = {
           message.payload IS NULL OR message.payload = asked.payload
         FROM unnest(asked_ids, asked_accounts, asked_tracking_ids, asked_payloads)
           AS asked(id, account, tracking_id, payload)
-        JOIN ${message} AS message
-          ON message.account = asked.account AND message.tracking_id = asked.tracking_id
+        -- Lateral with a limit: looked up one by one, whatever the planner believes of the table.
+        CROSS JOIN LATERAL (
+          SELECT message.id, message.payload
+          FROM ${message} AS message
+          WHERE message.account = asked.account AND message.tracking_id = asked.tracking_id
+          LIMIT 1
+        ) AS message
       $$`,
 
       `REVOKE ALL ON FUNCTION ${table(schema, "find_existing")}(text[], text[], text[], text[]) FROM PUBLIC`

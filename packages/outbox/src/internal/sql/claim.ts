@@ -4,12 +4,15 @@
  * Index: work_claim_idx (lane, due_at), once for each lane asked for. Locks: the rows taken, until the statement
  * ends; rows that another relay is just taking are skipped. A row whose lease has run out is due again by this very
  * predicate, so that no process has to free what another left behind. No row: nothing is due in these lanes.
+ *
+ * To be run in a transaction after `inIndexOrder`, which leaves it one plan. It touches as many pages as it takes rows, whatever
+ * waits beside them; see docs/decisions/0012.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { LaneCapacity } from "../../OutboxStore.ts"
 import { isDue } from "./due.ts"
-import { messageColumns } from "./messageColumns.ts"
+import { messageColumns, messageJoin } from "./messageColumns.ts"
 import type { Tables } from "./tables.ts"
 
 export const claim = (
@@ -31,7 +34,11 @@ export const claim = (
         ${options.capacities.map(({ limit }) => String(limit))}::text[]
       ) AS wanted(lane, capacity)
       CROSS JOIN LATERAL (
-        SELECT work.message_id, work.lease_until IS NOT NULL AS lapsed
+        SELECT
+          work.message_id, work.lane, work.due_at, work.attempts,
+          work.lease + 1 AS lease,
+          work.started - work.finished AS lapses,
+          work.lease_until IS NOT NULL AS lapsed
         FROM ${tables.work} AS work
         WHERE work.lane = wanted.lane
           AND ${isDue(sql, "work")}
@@ -41,6 +48,7 @@ export const claim = (
         FOR UPDATE SKIP LOCKED
       ) AS taken
     ),
+    -- What is told of a row is what was read under its lock, so that nothing has to be joined with what this returns.
     leased AS (
       UPDATE ${tables.work} AS work
       SET
@@ -48,27 +56,24 @@ export const claim = (
         leased_at = now(),
         lease_until = now() + ${options.leaseMillis}::float8 * interval '1 millisecond',
         started = work.started + 1
-      FROM due
-      WHERE work.message_id = due.message_id
-      RETURNING
-        work.message_id, work.lane, work.due_at, work.lease, work.attempts, due.lapsed,
-        work.started - work.finished - 1 AS lapses
+      -- An array, whose length the planner cannot take for that of the backlog: looked up, never scanned for.
+      WHERE work.message_id = ANY (ARRAY(SELECT due.message_id FROM due))
     ),
     lapse AS (
       INSERT INTO ${tables.outcome} (message_id, lease, kind, attempt, reason, relay)
       SELECT message_id, lease - 1, 'lapsed', attempts, ${options.lapseReason}::jsonb, ${options.relay}
-      FROM leased
+      FROM due
       WHERE lapsed
       ON CONFLICT ON CONSTRAINT outcome_pkey DO NOTHING
     )
     SELECT
-      leased.message_id::text AS id,
-      leased.lane,
-      leased.lease,
-      leased.attempts,
-      leased.lapses,
-      leased.lapsed,
+      due.message_id::text AS id,
+      due.lane,
+      due.lease,
+      due.attempts,
+      due.lapses,
+      due.lapsed,
       ${messageColumns(sql)}
-    FROM leased
-    LEFT JOIN ${tables.message} AS message ON message.id = leased.message_id
-    ORDER BY leased.due_at`
+    FROM due
+    ${messageJoin(sql, tables, "due.message_id")}
+    ORDER BY due.due_at`

@@ -4,10 +4,10 @@
  *
  * Only rows that nobody holds. One whose lease ran out may have been sent, which the claim judges. Index:
  * work_deadline_idx, in its order. Locks: the rows taken, until the statement ends; rows that a relay is just claiming
- * are skipped. Rows returned: what ended, as the claim gives it.
+ * are skipped. Rows returned: what ended, as the claim gives it. As the claim, to be run after `inIndexOrder`.
  */
 import type * as SqlClient from "effect/sql/SqlClient"
-import { messageColumns } from "./messageColumns.ts"
+import { messageColumns, messageJoin } from "./messageColumns.ts"
 import type { Tables } from "./tables.ts"
 
 export const expire = (
@@ -26,8 +26,7 @@ export const expire = (
     ),
     ended AS (
       DELETE FROM ${tables.work} AS work
-      USING overdue
-      WHERE work.message_id = overdue.message_id
+      WHERE work.message_id = ANY (ARRAY(SELECT overdue.message_id FROM overdue))
     ),
     recorded AS (
       -- A lease that nobody was given: after every one that was.
@@ -44,5 +43,5 @@ export const expire = (
       false AS lapsed,
       ${messageColumns(sql)}
     FROM overdue
-    LEFT JOIN ${tables.message} AS message ON message.id = overdue.message_id
+    ${messageJoin(sql, tables, "overdue.message_id")}
     ORDER BY overdue.deadline`

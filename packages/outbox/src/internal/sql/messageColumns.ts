@@ -4,6 +4,7 @@
  */
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
+import type { Tables } from "./tables.ts"
 
 export const messageColumns = (sql: SqlClient.SqlClient): Fragment =>
   sql.literal(`coalesce(message.account, '') AS account,
@@ -14,3 +15,17 @@ export const messageColumns = (sql: SqlClient.SqlClient): Fragment =>
       coalesce(extract(epoch FROM now() - message.created_at)::float8 * 1000, 0) AS "ageMillis",
       extract(epoch FROM message.deadline - now())::float8 * 1000 AS "remainingMillis",
       message.traceparent`)
+
+/** The join, for rows with this id. Lateral with a limit: looked up one by one, however many the planner expects. */
+export const messageJoin = (
+  sql: SqlClient.SqlClient,
+  tables: Tables,
+  id: string
+): Fragment => sql`LEFT JOIN LATERAL (
+      SELECT
+        message.account, message.tracking_id, message.message_type, message.uncertainty, message.payload,
+        message.created_at, message.deadline, message.traceparent
+      FROM ${tables.message} AS message
+      WHERE message.id = ${sql.literal(id)}
+      LIMIT 1
+    ) AS message ON true`

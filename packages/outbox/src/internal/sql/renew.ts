@@ -14,20 +14,28 @@ export const renew = (
   leases: NonEmptyReadonlyArray<HeldLease>,
   leaseMillis: number
 ) => sql<{ readonly id: string }>`
-    WITH held AS MATERIALIZED (
-      SELECT work.message_id, work.lease
+    WITH asked AS (
+      SELECT id::uuid AS id, lease::bigint AS lease
       FROM unnest(
         ${leases.map(({ id }) => id)}::text[],
         ${leases.map(({ lease }) => String(lease))}::text[]
-      ) AS asked(id, lease)
-      JOIN ${tables.work} AS work
-        ON work.message_id = asked.id::uuid AND work.lease = asked.lease::bigint AND work.lease_until IS NOT NULL
+      ) AS t(id, lease)
       -- In the order of the ids, as the settle takes them.
-      ORDER BY work.message_id
-      FOR UPDATE OF work
+      ORDER BY id
+    ),
+    -- Lateral with a limit: looked up one by one, whatever the planner believes of the table.
+    held AS MATERIALIZED (
+      SELECT work.message_id
+      FROM asked
+      CROSS JOIN LATERAL (
+        SELECT work.message_id
+        FROM ${tables.work} AS work
+        WHERE work.message_id = asked.id AND work.lease = asked.lease AND work.lease_until IS NOT NULL
+        LIMIT 1
+        FOR UPDATE
+      ) AS work
     )
     UPDATE ${tables.work} AS work
     SET lease_until = now() + ${leaseMillis}::float8 * interval '1 millisecond'
-    FROM held
-    WHERE work.message_id = held.message_id AND work.lease = held.lease
+    WHERE work.message_id = ANY (ARRAY(SELECT held.message_id FROM held))
     RETURNING work.message_id::text AS id`

@@ -50,20 +50,23 @@ export const settle = (
         ${rows.map((row) => row.providerMessageId)}::text[]
       ) AS t(id, lease, kind, delay_millis, counted, reason, provider_message_id)
     ),
+    -- Lateral with a limit: looked up one by one, whatever the planner believes of the table.
     held AS MATERIALIZED (
       SELECT settlement.*, work.attempts + settlement.counted AS attempt
-      FROM settlement
-      JOIN ${tables.work} AS work
-        ON work.message_id = settlement.id AND work.lease = settlement.lease AND work.lease_until IS NOT NULL
-      ORDER BY work.message_id
-      FOR UPDATE OF work
+      FROM (SELECT * FROM settlement ORDER BY settlement.id) AS settlement
+      CROSS JOIN LATERAL (
+        SELECT work.attempts
+        FROM ${tables.work} AS work
+        WHERE work.message_id = settlement.id AND work.lease = settlement.lease AND work.lease_until IS NOT NULL
+        LIMIT 1
+        FOR UPDATE
+      ) AS work
     ),
     ended AS (
       DELETE FROM ${tables.work} AS work
-      USING held
-      WHERE work.message_id = held.id
-        AND work.lease = held.lease
-        AND held.kind IN ('sent', 'dead', 'expired', 'uncertain')
+      WHERE work.message_id = ANY (
+        ARRAY(SELECT held.id FROM held WHERE held.kind IN ('sent', 'dead', 'expired', 'uncertain'))
+      )
     ),
     returned AS (
       UPDATE ${tables.work} AS work
