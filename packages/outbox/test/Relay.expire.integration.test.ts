@@ -2,7 +2,7 @@ import { Outbox } from "@effect-cascade/outbox/Outbox"
 import { OutboxStore } from "@effect-cascade/outbox/OutboxStore"
 import { PgClient } from "@effect/sql-pg"
 import { assert } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Deferred, Duration, Effect, Exit, Scope } from "effect"
 import { expire } from "../src/internal/sql/expire.ts"
 import { requeue } from "../src/internal/sql/requeue.ts"
 import * as Tables from "../src/internal/sql/tables.ts"
@@ -24,6 +24,30 @@ const pass = Effect.gen(function* () {
 const soon = { ttl: Duration.hours(1) }
 
 onDatabase("a message that waits past its deadline", (test) => {
+  test("is told of also by a relay that is just stopping", () =>
+    Effect.gen(function* () {
+      const outbox = yield* Outbox
+      const heard = yield* listening
+      const written = yield* Deferred.make<void>()
+      const store = yield* altered((own) => ({
+        expire: (options) =>
+          Effect.tap(own.expire(options), (rows) =>
+            rows.length === 0
+              ? Effect.void
+              : Effect.andThen(Deferred.succeed(written, undefined), Effect.sleep("300 millis"))
+          )
+      }))
+      const scope = yield* Scope.make()
+      yield* outbox.transaction(
+        outbox.enqueue(promo("late", soon), { availableAt: new Date(Date.now() + 86_400_000) })
+      )
+      yield* Scope.provide(startRelay({ sent: recording(), heard, store }), scope)
+      yield* pass
+      yield* Deferred.await(written)
+      yield* Scope.close(scope, Exit.void)
+      yield* heard.heard("Expired", 1, "late")
+    }))
+
   test("expires in a paused lane, and in one that no relay serves; the others go on", () =>
     Effect.gen(function* () {
       const outbox = yield* Outbox

@@ -267,6 +267,7 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
+  // Not to be cut short: what has been expired is told of, also by a relay that is just stopping.
   const expire = Effect.gen(function* () {
     const now = yield* DateTime.now
     const rows = yield* store.expire({ limit: expireLimit, relay })
@@ -279,7 +280,7 @@ export const make = Effect.fnUntraced(function* (
         return eventOf({ row, envelope, settlement: { kind: "expired", reason: undefined } }, now) ?? []
       })
     )
-  })
+  }).pipe(Effect.uninterruptible)
 
   return {
     claim,
