@@ -86,7 +86,7 @@ const run = ({ block, name }: Modules.Module) => {
     env: { ...process.env, NO_COLOR: "1" }
   })
   if (status !== 0) return report(block.file, block.line, `ended with ${status}\n${stdout}${stderr}`)
-  const { blocks } = pageOf.get(block.file) ?? { blocks: [] }
+  const blocks = pageOf.get(block.file)?.blocks ?? []
   const next = blocks[blocks.indexOf(block) + 1]
   if (next?.info[0] !== "text" || next.code.join("\n").trim() === stdout.trim()) return
   report(next.file, next.line, `the block before it prints something else:\n${stdout}`)
