@@ -31,6 +31,8 @@ export interface Database {
 export interface Server {
   readonly version: string
   readonly createDatabase: (name: string) => Promise<Database>
+  /** A copy of a database that nobody is connected to: tables, indexes and statistics as they lie there. */
+  readonly copyDatabase: (template: string, name: string) => Promise<Database>
   readonly stop: () => Promise<void>
 }
 
@@ -59,6 +61,14 @@ export const startServer = async (): Promise<Server> => {
       await withClient(url, async (client) => {
         await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
         await client.query(`CREATE DATABASE ${name}`)
+      })
+      return openDatabase(url, name)
+    },
+    copyDatabase: async (template, name) => {
+      await withClient(url, async (client) => {
+        await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+        // As files, which also writes a checkpoint: everybody begins with none of the log to be written yet.
+        await client.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`)
       })
       return openDatabase(url, name)
     },

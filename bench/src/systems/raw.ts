@@ -115,6 +115,8 @@ export const make = (): System => {
     open: async (url, options) => {
       batchSize = options.batchSize ?? batchSize
       pool = new Pool({ connectionString: url, max: options.connections ?? 10 })
+      const { rows } = await pool.query("SELECT to_regclass('cascade.work') AS found")
+      if (rows[0]?.found !== null) return
       await pool.query(shopTable)
       for (const { text } of await Effect.runPromise(OutboxMigrations.sql())) await pool.query(text)
     },
