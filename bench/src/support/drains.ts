@@ -71,6 +71,7 @@ export const drainOnce = async (bench: Bench, entry: Entry, target: "sink" | "no
       messages,
       perSecond: messages / (drained.millis / 1_000),
       usage: {
+        cpuMillis: after.cpuMillis - before.cpuMillis,
         walBytes: walBytes - before.walBytes,
         deadTuples: after.deadTuples - before.deadTuples,
         updates: after.updates - before.updates,

@@ -42,7 +42,7 @@ export const profiled = async <A>(action: () => Promise<A>): Promise<readonly [A
   for (const [index, id] of (profile.samples ?? []).entries()) {
     const frame = frames.get(id)
     const micros = profile.timeDeltas?.[index] ?? 0
-    if (frame === undefined || frame.name === "(idle)") continue
+    if (frame === undefined || frame.name === "(idle)" || frame.file === "node:inspector") continue
     busy += micros
     add(files, frame.file, micros)
     add(functions, frame.place, micros)

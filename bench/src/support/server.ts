@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import { Client } from "pg"
+import { readdir, readFile } from "node:fs/promises"
 
 /** Counters of one database, and the position in the log of all. */
 export interface Usage {
@@ -15,6 +16,8 @@ export interface Usage {
   readonly updates: number
   /** Updates that touched no index. */
   readonly hotUpdates: number
+  /** Processor time of the whole server. `NaN` where /proc does not tell. */
+  readonly cpuMillis: number
 }
 
 export interface Database {
@@ -91,12 +94,15 @@ const openDatabase = (serverUrl: string, name: string): Database => {
       await query("SELECT pg_stat_force_next_flush()")
       const [usage] = await query(`
         SELECT
+          split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int AS postmaster,
           (pg_current_wal_insert_lsn() - '0/0')::float8 AS "walBytes",
           coalesce(sum(n_tup_upd + n_tup_del), 0)::float8 AS "deadTuples",
           coalesce(sum(n_tup_upd), 0)::float8 AS updates,
           coalesce(sum(n_tup_hot_upd), 0)::float8 AS "hotUpdates"
         FROM pg_stat_user_tables`)
-      return usage as Usage
+      // What the statement above selects.
+      const { postmaster, ...counted } = usage as Omit<Usage, "cpuMillis"> & { readonly postmaster: number }
+      return { ...counted, cpuMillis: await serverCpuMillis(postmaster) }
     },
     holdingSnapshot: (action) =>
       withClient(url, async (client) => {
@@ -121,4 +127,29 @@ const withClient = async <A>(url: string, use: (client: Client) => Promise<A>): 
   } finally {
     await client.end()
   }
+}
+
+/** Of a process, its children, and those of them that have ended. */
+const serverCpuMillis = async (postmaster: number): Promise<number> => {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/u.test(name))
+  const main = await processOf(postmaster)
+  if (main === undefined) return Number.NaN
+  let sum = main.own + main.ended
+  for (const pid of pids) {
+    const process = await processOf(pid)
+    if (process?.parent === postmaster) sum += process.own
+  }
+  return sum
+}
+
+const processOf = async (pid: number | string) => {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
+  if (stat === undefined) return undefined
+  // The name may hold blanks; what follows its bracket does not. Times are in hundredths of a second.
+  const fields = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number)
+  const millis = (first: number) => ((fields[first] ?? 0) + (fields[first + 1] ?? 0)) * 10
+  return { parent: fields[1] ?? 0, own: millis(11), ended: millis(13) }
 }

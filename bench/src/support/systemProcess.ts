@@ -55,6 +55,13 @@ const measured = {
   profileDrain: (target: Target, count: number): Promise<readonly [Drained, Profile]> =>
     profiled(() => drain(target, count)),
 
+  /** Enqueues messages, `size` in each transaction. Answers with the milliseconds it took. */
+  enqueue: async (range: Range, size: number): Promise<number> => {
+    const started = now()
+    await system.enqueueAll(range, size)
+    return now() - started
+  },
+
   /** Commits that many transactions, `clients` at a time. Answers with the milliseconds it took. */
   transact: async (range: Range, clients: number): Promise<number> => {
     let next = range.first

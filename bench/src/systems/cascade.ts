@@ -5,12 +5,14 @@
  * `raw-insert` writes the same transaction on the same client with the insert statement by hand.
  */
 import * as Delivery from "@effect-cascade/core/Delivery"
+import * as Envelope from "@effect-cascade/core/Envelope"
 import * as Message from "@effect-cascade/core/Message"
 import * as SmsBatTransport from "@effect-cascade/core/SmsBatTransport"
 import { Transport, type TransportShape } from "@effect-cascade/core/Transport"
 import * as Outbox from "@effect-cascade/outbox/Outbox"
 import * as OutboxMigrations from "@effect-cascade/outbox/OutboxMigrations"
 import { OutboxStore } from "@effect-cascade/outbox/OutboxStore"
+import { encodePayload } from "@effect-cascade/outbox/OutboxRow"
 import * as PgOutboxStore from "@effect-cascade/outbox/PgOutboxStore"
 import * as Relay from "@effect-cascade/outbox/Relay"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -34,6 +36,8 @@ import { insertOrder, shopTable, type System, type SystemOptions, type Target } 
 export interface CascadeSystem extends System {
   /** How long each claim took that was made since the last call, in milliseconds. */
   readonly takeClaimTimes: () => ReadonlyArray<number>
+  /** Makes messages, seals them and encodes their payloads. Answers with the milliseconds it took. */
+  readonly makeReady: (range: Range) => number
 }
 
 export const make = (): CascadeSystem => {
@@ -131,6 +135,13 @@ export const make = (): CascadeSystem => {
       const taken = claimTimes
       claimTimes = []
       return taken
+    },
+    makeReady: ({ count, first }) => {
+      const started = now()
+      for (let number = first; number < first + count; number++) {
+        encodePayload(Effect.runSync(Envelope.seal(messageOf(number))))
+      }
+      return now() - started
     },
     close: () => runtime.dispose()
   }
