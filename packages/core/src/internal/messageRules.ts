@@ -26,7 +26,7 @@ export const textRule = "a non-empty text"
 export const wholeRule = "whole characters, without half of a surrogate pair"
 export const wholeText = /^\P{Cs}*$/u
 export const surveyTextRule = `a non-empty text of at most ${surveyTextLimit} characters (UTF-16 units)`
-export const optionsRule = `${surveyOptionLimits.minimum} to ${surveyOptionLimits.maximum} different options`
+const optionsRule = `${surveyOptionLimits.minimum} to ${surveyOptionLimits.maximum} different options`
 export const ttlRule = `a whole number of seconds from 1 to ${ttlLimit}`
 export const scheduleRule = "an instant of the years 1 to 9999 with its zone, such as 2026-01-25T10:00:00Z"
 /** The instants whose ISO form has a year of four digits; no other form is sure to be understood elsewhere. */

@@ -22,7 +22,7 @@ export const database = PgTestDatabase.layer({
 })
 
 /** The write side, the operator's side, both stores and the events, on a fresh database. */
-export const operated = Layer.mergeAll(Outbox.layer, OutboxAdmin.layer).pipe(
+const operated = Layer.mergeAll(Outbox.layer, OutboxAdmin.layer).pipe(
   Layer.provideMerge(
     Layer.mergeAll(PgOutboxStore.layer(), PgOutboxAdminStore.layer(), CascadeEvents.layer())
   ),
@@ -44,7 +44,7 @@ export const onOperated = (name: string, define: (test: Test) => void): void =>
     define((title, body) => it.effect(title, () => Effect.andThen(reset, body())))
   )
 
-export const reason = new Reason.ServerError({ status: 500 })
+const reason = new Reason.ServerError({ status: 500 })
 
 /** Leases what is due in some lanes. */
 export const claim = (limit = 100, lanes: ReadonlyArray<string> = ["default/high", "default/low"]) =>
@@ -107,7 +107,7 @@ export const runOutLeases = SqlClient.SqlClient.use(
 )
 
 /** Done when a session of the database waits for a lock. */
-export const somebodyWaits = Effect.scoped(
+const somebodyWaits = Effect.scoped(
   Effect.gen(function* () {
     const watcher = yield* connect({ maxConnections: 1 })
     const waiting = watcher`

@@ -28,7 +28,7 @@ export const databaseNoServer = PgTestDatabase.layerNoServer({
 export const outboxNoDatabase = Outbox.layer.pipe(Layer.provideMerge(PgOutboxStore.layer()))
 
 /** The write side and the store, on a fresh database. */
-export const outbox = outboxNoDatabase.pipe(Layer.provideMerge(database))
+const outbox = outboxNoDatabase.pipe(Layer.provideMerge(database))
 
 /** What the tests of a file find. */
 export type Services = Layer.Success<typeof outbox>

@@ -41,7 +41,7 @@ export const database = PgTestDatabase.layer({
 const outboxStore = Layer.effect(OutboxStore, Effect.flatMap(PgClient.PgClient, storeOn))
 
 /** The write side and both stores. */
-export const followed = Outbox.layer.pipe(
+const followed = Outbox.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(outboxStore, PgStatusStore.layer())),
   Layer.provideMerge(database)
 )

@@ -14,7 +14,7 @@ export interface Tables {
   readonly lane: Fragment
 }
 
-export const rule = "1 to 40 characters of a-z 0-9 _, the first no digit"
+const rule = "1 to 40 characters of a-z 0-9 _, the first no digit"
 
 /** Fails for a schema name that would have to be escaped. */
 export const checkSchema = (schema: string): Effect.Effect<string, InvalidName> =>

@@ -44,7 +44,7 @@ export type Decision =
   | { readonly kind: "released" }
 
 /** The provider asks not to be asked about one message more often than this. */
-export const shortestDelay = Duration.seconds(1)
+const shortestDelay = Duration.seconds(1)
 
 /** Beyond any schedule that means something, and within what a database can add to an instant. */
 const longestDelay = Duration.days(365)

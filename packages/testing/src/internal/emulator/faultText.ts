@@ -57,7 +57,7 @@ const entryOf = (fault: FaultRecord): readonly [string, FaultRecord] =>
   ]
 
 /** Every name that a fault can be called by. */
-export const knownNames = (): ReadonlyArray<string> => names.map(([name]) => name)
+const knownNames = (): ReadonlyArray<string> => names.map(([name]) => name)
 
 const staged = (name: string, tag: string, usual: "before" | "after", fixed: object = {}) =>
   (["before", "after"] as const).map(

@@ -28,7 +28,7 @@ export const lookUp = (emulation: Emulation, call: Call): Reply => {
 }
 
 /** The price of a message in a state: none is named before the end, and a failure costs nothing. */
-export const costOf = (status: ReturnType<typeof lifeCycle.statusAt>): { readonly cost?: number } => {
+const costOf = (status: ReturnType<typeof lifeCycle.statusAt>): { readonly cost?: number } => {
   switch (status) {
     case "scheduled":
     case "processing":

@@ -12,7 +12,7 @@ import { type PgTestServerError, serverError, tryFiles } from "./serverError.ts"
 import { makeWatchdog, type Watchdog } from "./watchdog.ts"
 
 /** Begins the name of each folder; the id of the process that made it follows. */
-export const workspacePrefix = "cascade-pg-"
+const workspacePrefix = "cascade-pg-"
 
 /** A folder, and the watchdog that removes it should this process be killed. */
 export interface Workspace {

@@ -20,7 +20,7 @@ const transaction = upTo(sizes.transactions - 1)
 const lane = upTo(sizes.lanes - 1)
 
 /** How long a pause or a window is: over at once, or not within the test. */
-export const Length = Schema.Literals(["over", "hour", "endless"])
+const Length = Schema.Literals(["over", "hour", "endless"])
 
 const Insert = Schema.TaggedStruct("Insert", {
   transaction,

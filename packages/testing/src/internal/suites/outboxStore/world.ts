@@ -70,7 +70,7 @@ export interface World {
   readonly messages: Effect.Effect<ReadonlyArray<EnqueuedMessage>, unknown> | undefined
 }
 
-export const relay = "relay-a"
+const relay = "relay-a"
 
 export interface WorldOptions {
   readonly store: OutboxStoreShape

@@ -147,7 +147,7 @@ const observe =
     )
 
 /** What can be said of a call that ended so. */
-export const observation = (batch: samples.Batch, exit: Observation["exit"]): Observation => {
+const observation = (batch: samples.Batch, exit: Observation["exit"]): Observation => {
   const verdicts = new Map<string, Verdict>()
   if (Exit.isSuccess(exit)) {
     for (const delivery of exit.value) verdicts.set(delivery.trackingId, verdictOf(delivery))
