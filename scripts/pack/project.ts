@@ -67,7 +67,8 @@ export const checkTypes = async (folder: string): Promise<void> => {
   write(folder, "tsconfig.json", {
     compilerOptions: {
       target: "ES2023",
-      lib: ["ES2023"],
+      // Effect's own declarations name types of the web (CryptoKey, Transferable); so does a program that skips nothing.
+      lib: ["ES2023", "DOM"],
       module: "NodeNext",
       strict: true,
       exactOptionalPropertyTypes: true,
