@@ -24,13 +24,16 @@ await main(async () => {
     return pack(join(temporary, "tarballs"))
   })
   await step("files and manifests", () => Promise.all(tarballs.map(inspect)))
-  await step("publint and attw", () => Promise.all(tarballs.map(lint)))
+  const wellFormed = step("publint and attw", () => Promise.all(tarballs.map(lint)))
 
   const folder = join(temporary, "project")
-  await step("a project with the tarballs and their peers", () => project.create(folder, tarballs))
-  await step("every module without a test runner", () => project.importAll(folder))
-  await step("the command, by its name and over HTTP", () => serve(folder))
-  await step("what tests need besides", () => project.addTestTools(folder))
-  await step("its types, those of the dependencies among them", () => project.checkTypes(folder))
-  await step("its tests, at each level", () => project.test(folder))
+  const usable = async () => {
+    await step("a project with the tarballs and their peers", () => project.create(folder, tarballs))
+    await step("every module without a test runner", () => project.importAll(folder))
+    await step("the command, by its name and over HTTP", () => serve(folder))
+    await step("what tests need besides", () => project.addTestTools(folder))
+    await step("its types, those of the dependencies among them", () => project.checkTypes(folder))
+    await step("its tests, at each level", () => project.test(folder))
+  }
+  await Promise.all([wellFormed, usable()])
 })

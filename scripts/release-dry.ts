@@ -26,8 +26,8 @@ await main(async () => {
   }
 
   const version = await step("changeset version", async () => {
-    // The tool itself, in the clone: there it may rewrite what it likes.
-    await run(clone, "node_modules/.bin/changeset", "version")
+    // In the clone it may rewrite what it likes.
+    await pnpm("exec", "changeset", "version")
     const versions = packages.map(({ short }) => JSON.parse(read(`packages/${short}/package.json`)).version)
     const [first] = versions
     if (versions.some((other) => other !== first))
