@@ -32,7 +32,7 @@ async function describe(of: Package): Promise<string> {
   const open = of.modules.map((module) => (module === "." ? "index" : module.slice(2)))
   const closed = reached(open, declarations).filter((file) => !open.includes(file))
   const section = (file: string) =>
-    `### ${file}\n\n\`\`\`ts\n${declarations(file).replaceAll("\r\n", "\n").trim()}\n\`\`\`\n`
+    `### ${file}\n\n\`\`\`typescript\n${declarations(file).replaceAll("\r\n", "\n").trim()}\n\`\`\`\n`
   return [
     `# The public types of ${of.name}`,
     "Written by `npx pnpm api`, not by hand. A change here is a change for users: review it like code.",

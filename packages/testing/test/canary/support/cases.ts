@@ -50,10 +50,10 @@ export const transaction = (id = "canary-1"): Message.Transaction =>
     ttl: "5 minutes"
   })
 
-export const promo = (id = "canary-2"): Message.Promo =>
+const promo = (id = "canary-2"): Message.Promo =>
   Message.makeUnsafe({ _tag: "Promo", id, fromName: "Shop", toPhone: canary.phone, text: canary.text })
 
-export const survey = (id = "canary-3"): Message.ViberSurvey =>
+const survey = (id = "canary-3"): Message.ViberSurvey =>
   Message.makeUnsafe({
     _tag: "ViberSurvey",
     id,
@@ -63,7 +63,7 @@ export const survey = (id = "canary-3"): Message.ViberSurvey =>
     surveyOptions: [canary.option, canary.otherOption]
   })
 
-export const flashCall = (id = "canary-4"): Message.FlashCall =>
+const flashCall = (id = "canary-4"): Message.FlashCall =>
   Message.makeUnsafe({ _tag: "FlashCall", id, fromName: "Shop", toPhone: canary.phone })
 
 export const messages = (): readonly [Message.Message, ...Array<Message.Message>] => [

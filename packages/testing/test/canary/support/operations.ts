@@ -52,15 +52,3 @@ export const exportsOf = async (library: "core" | "outbox" | "testing"): Promise
 
 class Bare extends Context.Service<Bare, object>()("canary/Bare") {}
 const ownOfKeys = new Set(Object.getOwnPropertyNames(Bare))
-
-/** The members of a service that do something. */
-export const methodsOf = (shape: object): ReadonlyArray<string> =>
-  Object.entries(Object.getOwnPropertyDescriptors(shape))
-    .filter(
-      ([, { get, value }]) =>
-        get !== undefined ||
-        typeof value === "function" ||
-        Effect.isEffect(value) ||
-        typeof value === "object"
-    )
-    .map(([name]) => name)

@@ -138,7 +138,7 @@ const seeError = (see: Witness["see"], error: unknown, depth: number): void => {
 }
 
 /** The JSON that the schema of an error, or of any other class of values, makes of it. */
-export const encodedOf = (value: object): unknown => {
+const encodedOf = (value: object): unknown => {
   const constructor: unknown = value.constructor
   if (!Schema.isSchema(constructor)) return undefined
   // A schema class has no services of its own here; one that cannot encode says nothing.
