@@ -7,7 +7,7 @@ const unit = process.env.CASCADE_TEST_FULL === "1" ? 1_000_000 : 200_000
  * The outbox of a busy shop, in rows. With `CASCADE_TEST_FULL=1` there are five times as many: the planner decides the
  * same, and the machine has a minute more to do.
  */
-export const sizes = { settled: unit, due: unit, paused: unit, scheduled: 2 * unit }
+const sizes = { settled: unit, due: unit, paused: unit, scheduled: 2 * unit }
 
 /** The lanes of {@link fill}. The paused ones are those of another account. */
 export const lanes = { due: "default/low", paused: "paused/low", scheduled: "default/high" }
