@@ -24,9 +24,12 @@ class Tenants extends Context.Service<
     Tenants,
     Effect.gen(function* () {
       const { url } = yield* SmsBatEmulator.SmsBatEmulator
-      const transport = (key: string) =>
-        SmsBatTransport.make({ baseUrl: url, keys: { apiKey: Redacted.make(key) } })
-      return { north: yield* transport("key-of-north"), south: yield* transport("key-of-south") }
+      const transport = (name: string, key: string) =>
+        SmsBatTransport.make({ name, baseUrl: url, keys: { apiKey: Redacted.make(key) } })
+      return {
+        north: yield* transport("north", "key-of-north"),
+        south: yield* transport("south", "key-of-south")
+      }
     })
   )
 }

@@ -9,10 +9,8 @@ import { Console, Effect, Layer, Redacted, References } from "effect"
 const program = Effect.gen(function* () {
   const main = yield* SmsBatEmulator.make()
   const spare = yield* SmsBatEmulator.make()
-  const transportTo = (name: string, url: string) =>
-    SmsBatTransport.make({ baseUrl: url, keys: { apiKey: Redacted.make("test-key") } }).pipe(
-      Effect.map((transport): Transport.TransportShape => ({ ...transport, name }))
-    )
+  const transportTo = (name: string, baseUrl: string) =>
+    SmsBatTransport.make({ name, baseUrl, keys: { apiKey: Redacted.make("test-key") } })
   const both = Failover.failover(
     [yield* transportTo("main", main.url), yield* transportTo("spare", spare.url)],
     { coolDown: "1 milli" }

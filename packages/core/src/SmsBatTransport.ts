@@ -49,8 +49,8 @@ export type {
   SmsBatSettings
 } from "./internal/smsbat/config.ts"
 
-/** The name of the transport in errors, spans and metrics. */
-export const name = "smsbat"
+/** The name of the transport, unless another is given. */
+export const name = config.defaults.name
 
 /**
  * How fast SMSBAT may be asked to send, for `RateLimit.withRateLimit`: 100 requests a second in the long run, and never
@@ -106,11 +106,11 @@ export const make = Effect.fnUntraced(function* (
       [attributes.outcome]: oneOf(deliveries.map(outcomeOf))
     })
     const shared = sharedReason(deliveries)
-    if (shared !== undefined) return yield* new TransportError({ transport: name, reason: shared })
+    if (shared !== undefined) return yield* new TransportError({ transport: account.name, reason: shared })
     return deliveries
   })
 
-  return { name, maxBatchSize: account.maxBatchSize, send }
+  return { name: account.name, maxBatchSize: account.maxBatchSize, send }
 })
 
 /**

@@ -167,6 +167,12 @@ describe("send", () => {
       assert.isTrue(Equal.equals(error.reason, new TransportReason.Unauthorized({ status: 401 })))
       assert.strictEqual(error.transport, "smsbat")
       assert.strictEqual(error.message, "smsbat: the provider refused the keys of this account (401)")
+      const named = yield* over(
+        fake(() => new Response("", { status: 401 })),
+        { name: "north" }
+      )
+      assert.strictEqual(named.name, "north")
+      assert.strictEqual((yield* Effect.flip(named.send(yield* envelopes(ids(1))))).transport, "north")
       const some = yield* over(fake(() => new Response('[{"trackinId":"m-1","messageId":"1"}]')))
       assert.deepStrictEqual(
         (yield* some.send(yield* envelopes(ids(3)))).map(({ _tag }) => _tag),

@@ -34,6 +34,11 @@ interface AnyKeys {
 /** How the transport behaves, apart from where it sends and as whom. */
 export interface SmsBatSettings {
   /**
+   * The name of the transport in errors, logs and events, and the key of its rate limit unless that is given: tell
+   * several accounts apart by it. 1 to 100 characters of `A-Z a-z 0-9 . _ : -`. Defaults to `"smsbat"`.
+   */
+  readonly name?: string | undefined
+  /**
    * The most messages in one request, 1 to 1,000. After a request of unknown outcome each message in it is in
    * doubt, so a smaller number means less doubt and more requests. Defaults to 1,000.
    */
@@ -85,6 +90,7 @@ export interface SmsBatOptions extends SmsBatSettings {
 
 /** The defaults of {@link SmsBatOptions}. */
 export const defaults = {
+  name: "smsbat",
   baseUrl: "https://restapi.smsbat.com",
   maxBatchSize: SmsBatWire.requestLimit,
   maxBodyBytes: 1024 * 1024,
@@ -111,6 +117,7 @@ export class SmsBatConfigError extends Schema.TaggedError<SmsBatConfigError>(
 
 /** The options once they are known to be usable. */
 export interface Account {
+  readonly name: string
   /** Without a slash at its end. */
   readonly baseUrl: string
   /** The key headers by their names on the wire. */
@@ -131,6 +138,7 @@ export const check = (options: SmsBatOptions): Result.Result<Account, SmsBatConf
       return yield* Result.fail(wrong("options", `they must be an object, not ${kindOf(options)}`))
     }
     return {
+      name: yield* nameOf(options.name ?? defaults.name),
       baseUrl: yield* address(options.baseUrl ?? defaults.baseUrl),
       keys: yield* checkKeys(options.keys),
       maxBatchSize: yield* wholeNumber("maxBatchSize", options, 1, SmsBatWire.requestLimit),
@@ -145,6 +153,11 @@ export const check = (options: SmsBatOptions): Result.Result<Account, SmsBatConf
   })
 
 const wrong = (option: string, problem: string) => new SmsBatConfigError({ option, problem })
+
+const nameOf = (input: unknown) =>
+  typeof input === "string" && /^[A-Za-z0-9._:-]{1,100}$/u.test(input)
+    ? Result.succeed(input)
+    : Result.fail(wrong("name", "it must be 1 to 100 characters of A-Z a-z 0-9 . _ : -"))
 
 const address = (input: unknown) =>
   Result.mapError(

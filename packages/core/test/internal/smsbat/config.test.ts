@@ -21,6 +21,7 @@ describe("check", () => {
       [["X-Authorization-Key", "key"]]
     )
     assert.deepStrictEqual(others, {
+      name: "smsbat",
       baseUrl: "https://restapi.smsbat.com",
       maxBatchSize: 1000,
       maxBodyBytes: 1_048_576,
@@ -81,8 +82,11 @@ describe("check", () => {
     account({ keys: { apiKey: Redacted.make("a b~!") } })
   })
 
-  it("refuses numbers and times that make no sense", () => {
+  it("refuses names, numbers and times that make no sense", () => {
     const wrong: ReadonlyArray<config.SmsBatSettings> = [
+      { name: "" },
+      { name: "two words" },
+      { name: "a".repeat(101) },
       { maxBatchSize: 0 },
       { maxBatchSize: 1001 },
       { maxBatchSize: 1.5 },
@@ -100,7 +104,13 @@ describe("check", () => {
     for (const settings of wrong) {
       assert.strictEqual(problem({ keys: { apiKey }, ...settings }).option, Object.keys(settings)[0])
     }
-    account({ keys: { apiKey }, isolationBudget: 0, maxRetryAfter: 0, maxBatchSize: 1 })
+    account({
+      keys: { apiKey },
+      name: "tenant:a.b_c-1",
+      isolationBudget: 0,
+      maxRetryAfter: 0,
+      maxBatchSize: 1
+    })
   })
 })
 
