@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
+import * as discreetSpan from "./internal/discreetSpan.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Envelope } from "./Envelope.ts"
 import { linksTo } from "./internal/spanLinks.ts"
@@ -42,7 +43,7 @@ export const observe = Effect.fnUntraced(function* <E>(
         return record(batch, deliveries, options.transport, ended - began)
       })
     ),
-    Effect.withSpan(`send ${options.transport}`, {
+    discreetSpan.withSpan(`send ${options.transport}`, {
       kind: "client",
       root: options.root,
       links: linksTo(batch),

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Tracer from "effect/Tracer"
+import * as discreetSpan from "./internal/discreetSpan.ts"
 
 /** The names of attributes, of spans and of metrics alike. */
 export const attributes = {
@@ -93,7 +94,7 @@ export const observe =
   (name: Exclude<Operation, "send">, destination: string, options?: Tracer.SpanOptions) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     timed(name, destination, self).pipe(
-      Effect.withSpan(`${name} ${destination}`, {
+      discreetSpan.withSpan(`${name} ${destination}`, {
         ...options,
         attributes: { ...operation(name, destination), ...options?.attributes }
       })

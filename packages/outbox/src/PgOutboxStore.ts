@@ -109,7 +109,12 @@ export const make = Effect.fnUntraced(function* (
     insert: (rows) =>
       inTransaction.pipe(
         // In one order for all statements, as each statement does it for its own rows.
-        Effect.andThen(Effect.forEach(Arr.chunksOf(inOrderOfKeys(rows), insertLimit), insertChunk)),
+        Effect.andThen(
+          Effect.forEach(Arr.chunksOf(inOrderOfKeys(rows), insertLimit), insertChunk).pipe(
+            // Spans of the driver's own would keep what Postgres says of a row that it refuses, and so the row.
+            Effect.withTracerEnabled(false)
+          )
+        ),
         Effect.map((chunks) => {
           const answers = new Map(chunks.flat())
           return rows.flatMap((row) => answers.get(row) ?? [])

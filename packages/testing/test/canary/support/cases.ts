@@ -21,6 +21,8 @@ export interface Case<R = Scope.Scope> {
   readonly run: Effect.Effect<unknown, unknown, R>
   /** Why a success is not looked at: it is the very thing that was asked for. */
   readonly unmasked?: string | undefined
+  /** Whether it ends in a failure, which is what is looked at. */
+  readonly fails?: boolean | undefined
 }
 
 /** A use of operations of one package: `on("core", "Message.make Message.decode", "…", effect)`. */

@@ -38,7 +38,7 @@ export const exportsOf = async (library: "core" | "outbox" | "testing"): Promise
       // A service's own static operations, such as PgTestServer.layer.
       if (typeof value !== "function" || !Context.isKey(value)) continue
       for (const [key, member] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
-        if (ownOfKeys.has(key) || kindOf(member.value) !== "operation") continue
+        if (ownOfKeys.has(key) || key === "defaultValue" || kindOf(member.value) !== "operation") continue
         found.push({
           name: `${library}/${file.replace(/\.ts$/u, "")}.${name}.${key}`,
           value: member.value,

@@ -2,7 +2,7 @@
  * Runs a case under a witness: to its end, and until it is interrupted.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Fiber, type Scope } from "effect"
+import { Cause, Effect, Fiber, type Scope } from "effect"
 import type { Case } from "./cases.ts"
 import * as Witness from "./witness.ts"
 
@@ -10,7 +10,7 @@ import * as Witness from "./witness.ts"
 export const sweep = <R>(one: Case<R>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> =>
   Effect.gen(function* () {
     const witness = Witness.make({ successUnseen: one.unmasked !== undefined })
-    yield* witness.listen(
+    const exit = yield* witness.listen(
       Effect.withSpan(Effect.scoped(one.run), "canary", { attributes: { case: one.name } })
     )
     yield* witness.listen(
@@ -22,6 +22,9 @@ export const sweep = <R>(one: Case<R>): Effect.Effect<void, never, Exclude<R, Sc
         return yield* Fiber.join(fiber)
       })
     )
+    // A case that breaks off has not shown what it would say.
+    const ended = exit._tag === "Success" || one.fails === true
+    assert.isTrue(ended, exit._tag === "Failure" ? Cause.pretty(exit.cause) : "")
     const leaks = witness.leaks()
     assert.deepStrictEqual(
       leaks
