@@ -52,10 +52,10 @@ export const transaction = (id = "canary-1"): Message.Transaction =>
     ttl: "5 minutes"
   })
 
-const promo = (id = "canary-2"): Message.Promo =>
+export const promo = (id = "canary-2"): Message.Promo =>
   Message.makeUnsafe({ _tag: "Promo", id, fromName: "Shop", toPhone: canary.phone, text: canary.text })
 
-const survey = (id = "canary-3"): Message.ViberSurvey =>
+export const survey = (id = "canary-3"): Message.ViberSurvey =>
   Message.makeUnsafe({
     _tag: "ViberSurvey",
     id,
@@ -65,7 +65,7 @@ const survey = (id = "canary-3"): Message.ViberSurvey =>
     surveyOptions: [canary.option, canary.otherOption]
   })
 
-const flashCall = (id = "canary-4"): Message.FlashCall =>
+export const flashCall = (id = "canary-4"): Message.FlashCall =>
   Message.makeUnsafe({ _tag: "FlashCall", id, fromName: "Shop", toPhone: canary.phone })
 
 export const messages = (): readonly [Message.Message, ...Array<Message.Message>] => [
