@@ -131,7 +131,7 @@ for (const page of pages) {
 }
 
 const inPages = pages.flatMap(({ blocks }) => blocks.filter(({ info }) => info[0] === "ts"))
-const inSources = tracked("packages/*/src/**/*.ts").flatMap((file) =>
+const inSources = tracked("packages/*/src/*.ts").flatMap((file) =>
   Examples.read(file, readFileSync(file, "utf8"))
 )
 const copies = inPages.filter((block) => fromOf(block) !== undefined)
