@@ -60,7 +60,7 @@ const removals: ReadonlyArray<Removal> = [
     name: "the span that ends with a summary",
     module: `${core}/internal/discreetSpan.ts`,
     instead: { withSpan: Effect.withSpan },
-    cases: (name) => name === "SendTelemetry.observe: over a transport that dies",
+    cases: (name) => name === "SendTelemetry.observe: a send that dies",
     canary: "text"
   },
   {

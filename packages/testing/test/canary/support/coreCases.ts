@@ -13,6 +13,7 @@ import {
   PhoneNumber,
   RateLimit,
   RouteTransport,
+  SendTelemetry,
   SmsBatInbound,
   SmsBatOutcome,
   SmsBatStatus,
@@ -376,6 +377,19 @@ const attempt = (call: () => unknown): unknown => {
 }
 
 export const coreCases = [
+  c(
+    "SendTelemetry.observe",
+    "a send that dies",
+    Effect.gen(function* () {
+      const batch = yield* sealed
+      const send = Effect.die(new CarelessError())
+      // What it dies of goes on to whoever called it; here, to nobody.
+      return yield* Effect.catchCause(
+        SendTelemetry.observe(batch, { transport: "canary" }, send),
+        () => Effect.void
+      )
+    })
+  ),
   ...[transaction(), ...messages()].map((message) =>
     c(
       "Message.make Message.makeUnsafe Envelope.seal Envelope.at CascadeEvent.about Delivery.accepted",
