@@ -73,7 +73,15 @@ export interface OutboxStoreShape {
   /** Leases due rows, at most `limit` of each lane, the longest due first. */
   readonly claim: (
     capacities: NonEmptyReadonlyArray<LaneCapacity>,
-    options: { readonly lease: Duration.Duration; readonly relay: string }
+    options: {
+      readonly lease: Duration.Duration
+      readonly relay: string
+      /**
+       * Whether it may leave out, for up to a second, what fell due long before the rows that it gave last: a store may
+       * then spare itself the walk over what it has given before. Defaults to `false`.
+       */
+      readonly recent?: boolean | undefined
+    }
   ) => Effect.Effect<ReadonlyArray<ClaimedRow>, StoreError>
 
   /**

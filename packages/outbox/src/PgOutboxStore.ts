@@ -8,6 +8,7 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { TransportReason } from "@effect-cascade/core/TransportReason"
 import * as Reason from "@effect-cascade/core/TransportReason"
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,6 +19,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
+import * as ClaimFloors from "./internal/claimFloors.ts"
 import * as PgWake from "./internal/pgWake.ts"
 import { claim } from "./internal/sql/claim.ts"
 import { expire } from "./internal/sql/expire.ts"
@@ -86,9 +88,9 @@ export const make = Effect.fnUntraced(function* (
     client.withTransaction(Effect.andThen(inIndexOrder(sql), statement)).pipe(
       // Whatever the database's default is: relays that meet at a row pass it over, and none of them fails.
       Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-      SqlFailure.recover,
-      Effect.flatMap(decodeClaimed)
+      SqlFailure.recover
     )
+  const floors = ClaimFloors.make()
 
   const insertChunk = Effect.fnUntraced(function* (rows: Arr.NonEmptyReadonlyArray<NewRow>) {
     const inserted = new Set((yield* insert(sql, tables, rows)).map((row) => row.id))
@@ -136,10 +138,16 @@ export const make = Effect.fnUntraced(function* (
 
     afterCommit: client.afterCommit,
 
-    claim: (capacities, { lease, relay }) =>
-      taking(
-        claim(sql, tables, { capacities, leaseMillis: Duration.toMillis(lease), relay, lapseReason })
-      ).pipe(asStoreError("claim")),
+    claim: (capacities, { lease, recent, relay }) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.monotonicTimeNanos
+        const from =
+          recent === true ? floors.from(capacities, now) : capacities.map(() => ClaimFloors.fullLook)
+        const leaseMillis = Duration.toMillis(lease)
+        const rows = yield* taking(claim(sql, tables, { capacities, from, leaseMillis, relay, lapseReason }))
+        floors.gave(capacities, from, yield* decodeDue(rows), now)
+        return yield* decodeClaimed(rows)
+      }).pipe(asStoreError("claim")),
 
     // Settle and renew are never kept prepared: a plan that was made while the tables were empty would be kept with them.
     settle: (rows, { relay }) =>
@@ -165,7 +173,8 @@ export const make = Effect.fnUntraced(function* (
         asStoreError("renew")
       ),
 
-    expire: (options) => taking(expire(sql, tables, options)).pipe(asStoreError("expire")),
+    expire: (options) =>
+      taking(expire(sql, tables, options)).pipe(Effect.flatMap(decodeClaimed), asStoreError("expire")),
 
     lanes: Effect.gen(function* () {
       const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)
@@ -238,6 +247,10 @@ const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string
   new Set(rows.map((row) => row.id))
 
 const decodeClaimed = Schema.decodeUnknownEffect(Schema.Array(ClaimedRow))
+
+const decodeDue = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ lane: Schema.String, dueSeconds: Schema.Number }))
+)
 
 const decodeLanes = Schema.decodeUnknownEffect(
   Schema.Array(

@@ -285,7 +285,7 @@ const pumpLoop = Effect.fnUntraced(function* (
   let delay = busyMillis
 
   while (true) {
-    const claimed = yield* engine.claim.pipe(
+    const claimed = yield* engine.claimRecent.pipe(
       Effect.tapCause((cause) =>
         Cause.hasInterrupts(cause)
           ? Effect.void

@@ -42,7 +42,13 @@ const statementsOf = Effect.gen(function* () {
       limit: claimed
     }))
   )
-  const asked = { capacities, leaseMillis: 30_000, relay, lapseReason: "{}" }
+  const asked = {
+    capacities,
+    from: capacities.map(() => -Infinity),
+    leaseMillis: 30_000,
+    relay,
+    lapseReason: "{}"
+  }
   const kinds = ["sent", "retry", "deferred", "released", "uncertain", "dead", "expired"]
   const outcomes = Arr.map(rows, ({ id }, index) => ({
     id,

@@ -62,6 +62,8 @@ export type Tally = Readonly<Record<SettledRow["kind"] | "lost", number>>
 export interface Engine {
   /** Claims once for every free slot, and starts what it got. Not to be cut short: what is claimed is started. */
   readonly claim: Effect.Effect<Claimed, StoreError>
+  /** The same, where it may leave out for a moment what fell due long ago. */
+  readonly claimRecent: Effect.Effect<Claimed, StoreError>
   /** Renews the leases of everything under way. */
   readonly renew: Effect.Effect<void, StoreError>
   /** Ends what has waited past its deadline, a bounded number at a time, and tells of it. */
@@ -216,43 +218,44 @@ export const make = Effect.fnUntraced(function* (
     return wanted
   })
 
-  const claim = Effect.gen(function* () {
-    if (stopping) return nothingClaimed
-    const wanted = yield* Effect.withTracerEnabled(capacities, false)
-    if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
-    // Both clocks are read before the claim: what is told as a distance from the database's clock (the end of a
-    // lease, a deadline) may then only be taken for nearer than it is.
-    const before = yield* Clock.monotonicTimeNanos
-    const now = yield* DateTime.now
-    const rows = yield* receive(relay, store.claim(wanted, { lease: options.lease, relay }))
-    if (rows.length === 0) return nothingClaimed
-    const batches = group(rows, {
-      size: (lane) => lanes.get(lane)?.batchSize ?? 1,
-      now,
-      leaseEnd: before + Duration.toNanosUnsafe(options.lease)
-    })
-    for (const batch of batches) begin(batch)
-    yield* Effect.forEach(
-      batches,
-      (batch) =>
-        run(batch).pipe(
-          Effect.tapCause((cause) =>
-            Effect.logError("outbox: a batch failed; its leases will run out", CauseSummary.of(cause))
+  const claimWith = (recent: boolean) =>
+    Effect.gen(function* () {
+      if (stopping) return nothingClaimed
+      const wanted = yield* Effect.withTracerEnabled(capacities, false)
+      if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
+      // Both clocks are read before the claim: what is told as a distance from the database's clock (the end of a
+      // lease, a deadline) may then only be taken for nearer than it is.
+      const before = yield* Clock.monotonicTimeNanos
+      const now = yield* DateTime.now
+      const rows = yield* receive(relay, store.claim(wanted, { lease: options.lease, relay, recent }))
+      if (rows.length === 0) return nothingClaimed
+      const batches = group(rows, {
+        size: (lane) => lanes.get(lane)?.batchSize ?? 1,
+        now,
+        leaseEnd: before + Duration.toNanosUnsafe(options.lease)
+      })
+      for (const batch of batches) begin(batch)
+      yield* Effect.forEach(
+        batches,
+        (batch) =>
+          run(batch).pipe(
+            Effect.tapCause((cause) =>
+              Effect.logError("outbox: a batch failed; its leases will run out", CauseSummary.of(cause))
+            ),
+            Effect.ensuring(Effect.sync(() => end(batch))),
+            Effect.forkIn(scope, { uninterruptible: true })
           ),
-          Effect.ensuring(Effect.sync(() => end(batch))),
-          Effect.forkIn(scope, { uninterruptible: true })
-        ),
-      { discard: true }
-    )
-    const taken = new Map<string, number>()
-    for (const row of rows) taken.set(row.lane, (taken.get(row.lane) ?? 0) + 1)
-    const full = wanted.filter(({ lane, limit }) => (taken.get(lane) ?? 0) >= limit)
-    for (const { lane } of full) {
-      const state = lanes.get(lane)
-      if (state !== undefined) state.behind = true
-    }
-    return { rows: rows.length, more: full.length > 0 }
-  }).pipe(Effect.uninterruptible)
+        { discard: true }
+      )
+      const taken = new Map<string, number>()
+      for (const row of rows) taken.set(row.lane, (taken.get(row.lane) ?? 0) + 1)
+      const full = wanted.filter(({ lane, limit }) => (taken.get(lane) ?? 0) >= limit)
+      for (const { lane } of full) {
+        const state = lanes.get(lane)
+        if (state !== undefined) state.behind = true
+      }
+      return { rows: rows.length, more: full.length > 0 }
+    }).pipe(Effect.uninterruptible)
 
   const renew = Effect.gen(function* () {
     const batches = Array.from(underWay)
@@ -283,7 +286,8 @@ export const make = Effect.fnUntraced(function* (
   }).pipe(Effect.uninterruptible)
 
   return {
-    claim,
+    claim: claimWith(false),
+    claimRecent: claimWith(true),
     renew,
     expire,
     stop: Effect.sync(() => {

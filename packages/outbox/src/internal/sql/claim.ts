@@ -20,6 +20,8 @@ export const claim = (
   tables: Tables,
   options: {
     readonly capacities: NonEmptyReadonlyArray<LaneCapacity>
+    /** For each of them the instant to begin at, in seconds since 1970. Without: from the beginning. */
+    readonly from?: ReadonlyArray<number> | undefined
     readonly leaseMillis: number
     readonly relay: string
     /** The encoded reason that is recorded for a lease that ran out. */
@@ -31,8 +33,9 @@ export const claim = (
       SELECT taken.*
       FROM unnest(
         ${options.capacities.map(({ lane }) => lane)}::text[],
-        ${options.capacities.map(({ limit }) => String(limit))}::text[]
-      ) AS wanted(lane, capacity)
+        ${options.capacities.map(({ limit }) => String(limit))}::text[],
+        ${options.capacities.map((_, index) => String(options.from?.[index] ?? -Infinity))}::text[]
+      ) AS wanted(lane, capacity, floor)
       CROSS JOIN LATERAL (
         SELECT
           work.message_id, work.lane, work.due_at, work.attempts,
@@ -41,6 +44,7 @@ export const claim = (
           work.lease_until IS NOT NULL AS lapsed
         FROM ${tables.work} AS work
         WHERE work.lane = wanted.lane
+          AND work.due_at >= to_timestamp(wanted.floor::float8)
           AND ${isDue(sql, "work")}
         ORDER BY work.due_at
         LIMIT wanted.capacity::int
@@ -73,6 +77,7 @@ export const claim = (
       due.attempts,
       due.lapses,
       due.lapsed,
+      extract(epoch FROM due.due_at)::float8 AS "dueSeconds",
       ${messageColumns(sql)}
     FROM due
     ${messageJoin(sql, tables, "due.message_id")}
