@@ -23,7 +23,7 @@ await main(async () => {
     await run(root, process.execPath, "scripts/build.ts")
     return pack(join(temporary, "tarballs"))
   })
-  await step("files and manifests", () => Promise.all(tarballs.map(inspect)))
+  await step("files and manifests", () => inspect(tarballs))
   const wellFormed = step("publint and attw", () => Promise.all(tarballs.map(lint)))
 
   const folder = join(temporary, "project")

@@ -29,6 +29,8 @@ export const serve = async (folder: string): Promise<void> => {
   const args = ["emulator", "--port", "0", "--seed", "1", "--faults", "429:1x"]
   const child = spawn(command, args, { cwd: folder, env: { ...process.env, PATH: path } })
   const exited = once(child, "exit")
+  const kill = () => void child.kill("SIGKILL")
+  process.once("exit", kill)
   let errors = ""
   child.stderr.on("data", (chunk) => (errors += chunk))
   try {
@@ -52,5 +54,6 @@ export const serve = async (folder: string): Promise<void> => {
     child.kill("SIGTERM")
   }
   const [code] = await exited
+  process.off("exit", kill)
   if (code !== 0) fail(`the emulator ended with ${code}\n${errors}`)
 }

@@ -46,8 +46,13 @@ const installScripts = [
   "postprepare"
 ]
 
-/** Holds the files of a tarball against the sources, and its manifest against what was decided. */
-export const inspect = async ({ file, of }: Tarball): Promise<void> => {
+/** Holds the files of the tarballs against the sources, and their manifests against what was decided. */
+export const inspect = async (tarballs: ReadonlyArray<Tarball>): Promise<void> => {
+  const problems = (await Promise.all(tarballs.map(problemsOf))).flat()
+  if (problems.length > 0) fail(`the tarballs are not as decided:\n  ${problems.join("\n  ")}`)
+}
+
+const problemsOf = async ({ file, of }: Tarball): Promise<ReadonlyArray<string>> => {
   const packed = (await run(root, "tar", "-tzf", file))
     .split("\n")
     .filter((line) => line !== "" && !line.endsWith("/"))
@@ -82,7 +87,7 @@ export const inspect = async ({ file, of }: Tarball): Promise<void> => {
   if (manifest.engines?.node !== JSON.parse(readFileSync(`${of.folder}/package.json`, "utf8")).engines.node) {
     problems.push("engines got lost")
   }
-  if (problems.length > 0) fail(`the tarball of ${of.name} is not as decided:\n  ${problems.join("\n  ")}`)
+  return problems.map((problem) => `${of.name}: ${problem}`)
 }
 
 const outputs = (source: string): ReadonlyArray<string> => {
