@@ -1,3 +1,4 @@
+import * as EnqueuedMessages from "@effect-cascade/testing/EnqueuedMessages"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
@@ -15,26 +16,26 @@ export interface OutcomeRow {
 
 /** Everything that was written about a message. */
 export const outcomesOf = (trackingId: string) =>
-  SqlClient.SqlClient.use(
-    (sql) => sql<OutcomeRow>`
-      SELECT
-        outcome.kind, outcome.attempt, outcome.reason->>'_tag' AS reason, outcome.reason->>'by' AS by, outcome.relay,
-        outcome.provider_message_id AS "messageId"
-      FROM cascade.outcome AS outcome
-      JOIN cascade.message AS message ON message.id = outcome.message_id
-      WHERE message.tracking_id = ${trackingId}
-      ORDER BY outcome.lease`
+  Effect.map(recorded(trackingId), (outcomes) =>
+    outcomes.map(({ attempt, by, kind, providerMessageId, reason }): OutcomeRow => ({
+      kind,
+      attempt,
+      reason: reason?._tag ?? null,
+      by: reason?._tag === "CutShort" ? reason.by : null,
+      relay: by,
+      messageId: providerMessageId ?? null
+    }))
   )
 
 /** The story of a message in short: `["lapsed 0", "sent 1"]`, each with the number of the attempt. */
 export const storyOf = (trackingId: string) =>
-  SqlClient.SqlClient.use((sql) =>
-    sql<{ readonly line: string }>`
-      SELECT outcome.kind || ' ' || outcome.attempt AS line
-      FROM cascade.outcome AS outcome
-      JOIN cascade.message AS message ON message.id = outcome.message_id
-      WHERE message.tracking_id = ${trackingId}
-      ORDER BY outcome.lease`.pipe(Effect.map((rows) => rows.map(({ line }) => line)))
+  Effect.map(recorded(trackingId), (outcomes) => outcomes.map(({ attempt, kind }) => `${kind} ${attempt}`))
+
+const recorded = (trackingId: string) =>
+  EnqueuedMessages.EnqueuedMessages.use(({ all }) => all).pipe(
+    Effect.map((all) => all.filter((message) => message.trackingId === trackingId)),
+    Effect.map((found) => found.flatMap(({ outcomes }) => outcomes)),
+    Effect.provide(EnqueuedMessages.layerPg())
   )
 
 /** What is still to be done about a message. */
