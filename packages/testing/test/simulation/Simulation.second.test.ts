@@ -1,0 +1,3 @@
+import { portion } from "./portion.ts"
+
+portion(1)
