@@ -1,6 +1,6 @@
 /**
  * Runs the numbered examples, each as a process of its own, and compares what they print with what they should:
- * `pnpm examples`, `pnpm examples 02 07`, `pnpm examples --update` to take what they print for right.
+ * `pnpm examples`, `pnpm examples 02 07` to see what these print, `pnpm examples --update` to take it for right.
  *
  * Those that need Postgres share one server, which is started once, unless `CASCADE_TEST_DATABASE_URL` names another.
  */
@@ -32,7 +32,16 @@ const run = Command.make(
     const environment = { CASCADE_TEST_DATABASE_URL: Redacted.value(server.url), NO_COLOR: "1" }
     const results = yield* Effect.forEach(
       names,
-      (name) => check(name, environment, update).pipe(Effect.tap(Console.log), Effect.result),
+      (name) =>
+        check(name, environment, update).pipe(
+          // Who asks for some of them wants to see them; of all of them a line each is enough.
+          Effect.tap(({ output, seconds }) =>
+            Console.log(
+              `${numbers.length > 0 ? `${output}\n` : ""}${name.padEnd(32)} ${seconds.toFixed(1)} s`
+            )
+          ),
+          Effect.result
+        ),
       { concurrency: 2 }
     )
     const failures = results.filter(Result.isFailure)
@@ -58,7 +67,7 @@ const select = Effect.fn("select")(function* (numbers: ReadonlyArray<string>) {
   return yield* Effect.filter(chosen, (name) => files.exists(path.join(folder, name, "main.ts")))
 })
 
-/** Runs one; answers with a line about it, or fails with what is wrong. */
+/** Runs one; answers with what it printed, or fails with what is wrong with that. */
 const check = Effect.fn("check")(function* (
   name: string,
   environment: Readonly<Record<string, string>>,
@@ -71,8 +80,8 @@ const check = Effect.fn("check")(function* (
 
   const { errors, exitCode, output } = yield* spawn(path.join(folder, name, "main.ts"), environment).pipe(
     Effect.timeoutOrElse({
-      duration: "60 seconds",
-      orElse: () => Effect.fail(failed("did not end within a minute"))
+      duration: "2 minutes",
+      orElse: () => Effect.fail(failed("did not end within two minutes"))
     })
   )
   if (exitCode !== 0) return yield* failed(`ended with ${exitCode}\n${output}${errors}`)
@@ -83,7 +92,7 @@ const check = Effect.fn("check")(function* (
     const difference = TextDiff.unified(TextDiff.lines(expected, output))
     return yield* failed(`prints something else than ${path.relative(".", file)}\n${difference}${errors}`)
   }
-  return `${name.padEnd(32)} ${(((yield* Clock.currentTimeMillis) - started) / 1000).toFixed(1)} s`
+  return { output, seconds: ((yield* Clock.currentTimeMillis) - started) / 1000 }
 })
 
 const spawn = (file: string, environment: Readonly<Record<string, string>>) =>
