@@ -15,6 +15,8 @@ import * as Backlog from "./support/backlog.ts"
 import { indexes, pages, planOf, rowsOf, scanned } from "./support/plan.ts"
 
 const relay = "relay"
+const tables = ["work", "message", "outcome"]
+
 /** How many rows a claim gets of the one lane that has any. */
 const claimed = 400
 
@@ -23,7 +25,7 @@ const jitCost = 100_000
 
 const statementsOf = Effect.gen(function* () {
   const sql = (yield* PgClient.PgClient).withoutTransforms()
-  const tables = Tables.make(sql, "cascade")
+  const names = Tables.make(sql, "cascade")
   const due = yield* sql<{ readonly id: string }>`
     SELECT message_id::text AS id FROM cascade.work WHERE lane = ${Backlog.lanes.due} ORDER BY due_at LIMIT 1000`
   const lease = sql`
@@ -103,7 +105,7 @@ const statementsOf = Effect.gen(function* () {
     modes: ["custom", "generic"],
     hurried: false,
     before: inIndexOrder(sql),
-    statement: claim(sql, tables, asked),
+    statement: claim(sql, names, asked),
     rows: claimed,
     pages: 60,
     indexes: ["work_claim_idx", "work_pkey", "message_pkey"]
@@ -118,24 +120,24 @@ const statementsOf = Effect.gen(function* () {
     "claim of what lapsed": { ...claiming, before: Effect.andThen(lapse, inIndexOrder(sql)) },
     expire: {
       ...claiming,
-      statement: expire(sql, tables, { limit: 1_000, relay }),
+      statement: expire(sql, names, { limit: 1_000, relay }),
       rows: 1_000,
       indexes: ["work_deadline_idx", "work_pkey", "message_pkey"]
     },
     settle: {
       ...settling,
-      statement: settle(sql, tables, outcomes, relay, undefined),
+      statement: settle(sql, names, outcomes, relay, undefined),
       indexes: ["work_pkey", "outcome_pkey"]
     },
     "settle with tracking": {
       ...settling,
-      statement: settle(sql, tables, outcomes, relay, 5_000),
+      statement: settle(sql, names, outcomes, relay, 5_000),
       indexes: ["work_pkey", "outcome_pkey", "message_pkey"]
     },
-    renew: { ...settling, statement: renew(sql, tables, leases, 30_000), indexes: ["work_pkey"] },
-    prune: { ...retaining, statement: prune(sql, tables, retention), indexes: walked },
-    scrub: { ...retaining, statement: scrub(sql, tables, retention), indexes: walked },
-    insert: { ...writing, statement: insert(sql, tables, news), indexes: [] },
+    renew: { ...settling, statement: renew(sql, names, leases, 30_000), indexes: ["work_pkey"] },
+    prune: { ...retaining, statement: prune(sql, names, retention), indexes: walked },
+    scrub: { ...retaining, statement: scrub(sql, names, retention), indexes: walked },
+    insert: { ...writing, statement: insert(sql, names, news), indexes: [] },
     "find existing": { ...writing, statement: found, indexes: ["message_tracking_id_key"] }
   }
 })
@@ -161,10 +163,11 @@ layer(database, { excludeTestServices: true })("what a relay runs in its loop", 
               const where = `${name}, ${mode} plan, statistics ${statistics}`
               // Less is more where there is little to look through.
               if (statistics !== "of a backlog that is gone") {
-                assert.deepStrictEqual(scanned(plan), [], where)
+                const hot = scanned(plan).filter((table) => tables.includes(table))
+                assert.deepStrictEqual(hot, [], where)
                 assert.includeMembers(Array.from(indexes(plan)), [...asked.indexes], where)
               }
-              for (const table of ["work", "message", "outcome"]) {
+              for (const table of tables) {
                 assert.isAtMost(rowsOf(plan, table), 4 * asked.rows, `${where}: ${table}`)
               }
               assert.isAtMost(pages(plan), asked.pages * asked.rows, where)

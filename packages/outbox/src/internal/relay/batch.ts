@@ -2,23 +2,15 @@
  * Rows of one lane and one uncertainty policy that travel together: what one call of the transport takes, and what
  * one unknown outcome casts doubt on.
  */
-import type * as Envelope from "@effect-cascade/core/Envelope"
-import type * as DateTime from "effect/DateTime"
-import type * as Result from "effect/Result"
 import * as Lane from "../../Lane.ts"
 import type { ClaimedRow } from "../../OutboxRow.ts"
-import { toEnvelope, type Unreadable } from "../../OutboxRow.ts"
-
-/** A claimed row, read. */
-export interface LeasedRow {
-  readonly row: ClaimedRow
-  readonly envelope: Result.Result<Envelope.Envelope, Unreadable>
-}
 
 export interface Batch {
   readonly lane: string
   readonly account: string
-  readonly rows: ReadonlyArray<LeasedRow>
+  readonly rows: ReadonlyArray<ClaimedRow>
+  /** When its claim began, on the monotonic clock, in nanoseconds: from then on what the claim told of times counts. */
+  readonly claimedAt: bigint
   /** When its leases run out, on the monotonic clock, in nanoseconds. Moved by the heartbeat. */
   leaseEnd: bigint
 }
@@ -28,11 +20,11 @@ export const group = (
   rows: ReadonlyArray<ClaimedRow>,
   options: {
     readonly size: (lane: string) => number
-    readonly now: DateTime.Utc
+    readonly claimedAt: bigint
     readonly leaseEnd: bigint
   }
 ): ReadonlyArray<Batch> => {
-  const open = new Map<string, Array<LeasedRow>>()
+  const open = new Map<string, Array<ClaimedRow>>()
   const batches: Array<Batch> = []
   for (const row of rows) {
     const key = `${row.lane} ${row.uncertainty}`
@@ -44,10 +36,11 @@ export const group = (
         lane: row.lane,
         account: Lane.accountOf(row.lane),
         rows: current,
+        claimedAt: options.claimedAt,
         leaseEnd: options.leaseEnd
       })
     }
-    current.push({ row, envelope: toEnvelope(row, options.now) })
+    current.push(row)
   }
   return batches
 }

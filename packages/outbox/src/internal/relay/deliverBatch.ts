@@ -18,7 +18,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { ClaimedRow } from "../../OutboxRow.ts"
+import { type ClaimedRow, toEnvelope } from "../../OutboxRow.ts"
 import * as RetryPolicy from "../../RetryPolicy.ts"
 import * as Settlement from "../../Settlement.ts"
 import type { Batch } from "./batch.ts"
@@ -50,17 +50,20 @@ export const deliverBatch = Effect.fnUntraced(function* (
   batch: Batch,
   options: DeliverOptions
 ): Effect.fn.Return<ReadonlyArray<Decided>> {
-  const now = yield* DateTime.now
+  const passed = yield* sinceClaim(batch)
+  // On the clock as it is now, which may have been set since the claim; how long that is ago, the monotonic one tells.
+  const claimedAt = DateTime.subtract(yield* DateTime.now, { milliseconds: passed })
   const decided: Array<Decided> = []
   const toSend: Array<ToSend> = []
 
-  for (const { envelope, row } of batch.rows) {
+  for (const row of batch.rows) {
+    const envelope = toEnvelope(row, claimedAt)
     if (Result.isFailure(envelope)) {
       const settlement = Settlement.unreadable(envelope.failure.problem)
       decided.push({ row, envelope: undefined, settlement })
       continue
     }
-    const before = Settlement.decideBefore({ ...row, expired: isExpired(envelope.success, now) })
+    const before = Settlement.decideBefore({ ...row, expired: remaining(row, passed) === 0 })
     if (before === undefined) toSend.push({ row, envelope: envelope.success })
     else decided.push({ row, envelope: envelope.success, settlement: before })
   }
@@ -83,7 +86,7 @@ export const deliverBatch = Effect.fnUntraced(function* (
     },
     attempt(toSend, options)
   )
-  const after = yield* DateTime.now
+  const after = yield* sinceClaim(batch)
   const settled = yield* Effect.forEach(toSend, (sent, index) => {
     // `attempt` answers for each envelope in its order.
     const delivery = deliveries[index] ?? Delivery.notAccepted(sent.envelope.trackingId, defect)
@@ -95,8 +98,12 @@ export const deliverBatch = Effect.fnUntraced(function* (
   return [...decided, ...settled]
 })
 
-const isExpired = (envelope: Envelope.Envelope, now: DateTime.Utc): boolean =>
-  envelope.deadline !== undefined && !DateTime.isGreaterThan(envelope.deadline, now)
+const sinceClaim = (batch: Batch): Effect.Effect<number> =>
+  Effect.map(Clock.monotonicTimeNanos, (now) => Number(now - batch.claimedAt) / 1_000_000)
+
+/** How many milliseconds are left to the deadline, so many after the claim. */
+const remaining = (row: ClaimedRow, passed: number): number | undefined =>
+  row.remainingMillis === null ? undefined : Math.max(0, row.remainingMillis - passed)
 
 /** Whether a send that began now could still be under way when the lease is over, and the row another relay's. */
 const isLate = (batch: Batch, sendTimeout: Duration.Duration): Effect.Effect<boolean> =>
@@ -133,19 +140,17 @@ const interrupted = new Reason.CutShort({ by: "interruption" })
 const defect = new Reason.CutShort({ by: "defect" })
 
 const settle = Effect.fnUntraced(function* (
-  { envelope, row }: ToSend,
+  { row }: ToSend,
   delivery: Delivery.Delivery,
-  now: DateTime.Utc,
+  passed: number,
   options: DeliverOptions
 ): Effect.fn.Return<Settlement.Settlement> {
   const next = delivery._tag === "Unknown" ? yield* nextDelay(row, delivery.reason, options) : undefined
+  const left = remaining(row, passed)
   return Settlement.decide(delivery, {
     uncertainty: row.uncertainty,
     next,
-    remaining:
-      envelope.deadline === undefined
-        ? undefined
-        : Duration.max(DateTime.distance(now, envelope.deadline), Duration.zero)
+    remaining: left === undefined ? undefined : Duration.millis(left)
   })
 })
 

@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
     const transport = options.transports.get(batch.account)
     const decided =
       transport === undefined
-        ? batch.rows.map(({ row }): Decided => ({
+        ? batch.rows.map((row): Decided => ({
             row,
             envelope: undefined,
             settlement: { kind: "released" }
@@ -223,15 +223,14 @@ export const make = Effect.fnUntraced(function* (
       if (stopping) return nothingClaimed
       const wanted = yield* Effect.withTracerEnabled(capacities, false)
       if (!Arr.isArrayNonEmpty(wanted)) return nothingClaimed
-      // Both clocks are read before the claim: what is told as a distance from the database's clock (the end of a
-      // lease, a deadline) may then only be taken for nearer than it is.
+      // The clock is read before the claim: what is told as a distance from the database's clock (the end of a lease, a
+      // deadline) may then only be taken for nearer than it is.
       const before = yield* Clock.monotonicTimeNanos
-      const now = yield* DateTime.now
       const rows = yield* receive(relay, store.claim(wanted, { lease: options.lease, relay, recent }))
       if (rows.length === 0) return nothingClaimed
       const batches = group(rows, {
         size: (lane) => lanes.get(lane)?.batchSize ?? 1,
-        now,
+        claimedAt: before,
         leaseEnd: before + Duration.toNanosUnsafe(options.lease)
       })
       for (const batch of batches) begin(batch)
@@ -259,12 +258,12 @@ export const make = Effect.fnUntraced(function* (
 
   const renew = Effect.gen(function* () {
     const batches = Array.from(underWay)
-    const held = batches.flatMap((batch) => batch.rows.map(({ row }) => ({ id: row.id, lease: row.lease })))
+    const held = batches.flatMap((batch) => batch.rows.map((row) => ({ id: row.id, lease: row.lease })))
     if (!Arr.isArrayNonEmpty(held)) return
     const before = yield* Clock.monotonicTimeNanos
     const renewed = yield* store.renew(held, options.lease)
     for (const batch of batches) {
-      if (batch.rows.some(({ row }) => renewed.has(row.id))) {
+      if (batch.rows.some((row) => renewed.has(row.id))) {
         batch.leaseEnd = before + Duration.toNanosUnsafe(options.lease)
       }
     }

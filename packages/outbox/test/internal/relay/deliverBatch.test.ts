@@ -3,7 +3,7 @@ import * as Reason from "@effect-cascade/core/TransportReason"
 import type { ClaimedRow } from "@effect-cascade/outbox/OutboxRow"
 import { lapseLimit } from "@effect-cascade/outbox/Settlement"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Deferred, Duration, Effect, Fiber, Schedule } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { group } from "../../../src/internal/relay/batch.ts"
 import { deliverBatch, type DeliverOptions } from "../../../src/internal/relay/deliverBatch.ts"
@@ -15,8 +15,9 @@ const lease = Duration.seconds(30)
 
 /** One batch of these rows, claimed now. */
 const batchOf = Effect.fnUntraced(function* (...rows: ReadonlyArray<ClaimedRow>) {
-  const leaseEnd = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(lease)
-  const [batch, another] = group(rows, { size: () => 1_000, now: yield* DateTime.now, leaseEnd })
+  const claimedAt = yield* Clock.monotonicTimeNanos
+  const leaseEnd = claimedAt + Duration.toNanosUnsafe(lease)
+  const [batch, another] = group(rows, { size: () => 1_000, claimedAt, leaseEnd })
   assert.isUndefined(another)
   return batch ?? assert.fail("no batch")
 })
