@@ -1,0 +1,24 @@
+/**
+ * A certificate that nobody signed but itself, for a host that is not this one. It protects nothing: it is for tests of
+ * connections that must fail.
+ */
+
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXCUzVyihW1o0Jof4
+Y7ZzvCFkCLvV3HE6I+mUCkNfocWhRANCAASGR5hnRT31txT8Z0b97XNgU9KW6KVc
+TZ7ioQhYHqD+2s1OMYhbTo3QQJpOP6o6aAazVea/Kj1HSj9lBHdL3qi2
+-----END PRIVATE KEY-----
+`
+
+export const cert = `-----BEGIN CERTIFICATE-----
+MIIBnTCCAUOgAwIBAgIUdqYBoy/V8VlWLD/QqyX7CaKN33swCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzE3NTU0MloYDzIxMjYxMDMw
+MTc1NTQyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASGR5hnRT31txT8Z0b97XNgU9KW6KVcTZ7ioQhYHqD+2s1OMYhbTo3Q
+QJpOP6o6aAazVea/Kj1HSj9lBHdL3qi2o3EwbzAdBgNVHQ4EFgQUAP7dSmef/DFG
++ox1njHGpcWUY3AwHwYDVR0jBBgwFoAUAP7dSmef/DFG+ox1njHGpcWUY3AwDwYD
+VR0TAQH/BAUwAwEB/zAcBgNVHREEFTATghFlbHNld2hlcmUuZXhhbXBsZTAKBggq
+hkjOPQQDAgNIADBFAiAQv8gYy9Ia/Lfbl3D1s2yTmafTJYKiADbMixm+5IqQsgIh
+APRFRUtx3ux58EPk0cAq9yctRd2H7jG+IUjLn71IY4F3
+-----END CERTIFICATE-----
+`
