@@ -66,6 +66,7 @@ const endlessly =
 /** Writes one byte at a time, for ever. */
 const slowly = (head: string, byte: string) => (socket: Socket) => {
   socket.write(head)
+  // oxlint-disable-next-line no-restricted-globals -- the other side of a raw socket, on no clock of the program
   const timer = setInterval(() => socket.write(byte), 100)
   socket.once("close", () => clearInterval(timer))
 }
