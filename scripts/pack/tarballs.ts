@@ -36,6 +36,9 @@ const mayDependOn: Readonly<Record<string, ReadonlyArray<string>>> = {
   ]
 }
 
+/** A private key, a token of npm or GitHub, a key of AWS. */
+const secret = /-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(npm|gh[oprsu])_[A-Za-z0-9]{36}\b|\bAKIA[0-9A-Z]{16}\b/
+
 const installScripts = [
   "preinstall",
   "install",
@@ -66,6 +69,9 @@ const problemsOf = async ({ file, of }: Tarball): Promise<ReadonlyArray<string>>
     ...[...expected].filter((name) => !packed.includes(name)).map((name) => `missing: ${name}`),
     ...of.sources.filter((name) => !known.has(name)).map((name) => `not in git: ${name}`)
   ]
+
+  const found = secret.exec(await run(root, "tar", "-xzOf", file))
+  if (found !== null) problems.push(`has what looks like a secret: ${found[0].slice(0, 8)}…`)
 
   const manifest = JSON.parse(await run(root, "tar", "-xzOf", file, "package/package.json"))
   const dependencies = {

@@ -65,7 +65,7 @@ export const survey = (id = "canary-3"): Message.ViberSurvey =>
     surveyOptions: [canary.option, canary.otherOption]
   })
 
-export const flashCall = (id = "canary-4"): Message.FlashCall =>
+const flashCall = (id = "canary-4"): Message.FlashCall =>
   Message.makeUnsafe({ _tag: "FlashCall", id, fromName: "Shop", toPhone: canary.phone })
 
 export const messages = (): readonly [Message.Message, ...Array<Message.Message>] => [
