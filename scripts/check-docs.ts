@@ -27,7 +27,9 @@ const tracked = (...patterns: ReadonlyArray<string>): ReadonlyArray<string> =>
 const problems: Array<string> = []
 const report = (file: string, line: number, what: string) => void problems.push(`${file}:${line}: ${what}`)
 
-const pages = tracked("*.md", ":!.changeset").map((file) => Markdown.read(file, readFileSync(file, "utf8")))
+const pages = tracked("*.md", ":!.changeset", ":!packages/*/api.md").map((file) =>
+  Markdown.read(file, readFileSync(file, "utf8"))
+)
 const pageOf = new Map(pages.map((page) => [page.file, page]))
 
 const fromOf = ({ comments }: Markdown.Block): string | undefined =>
@@ -122,7 +124,20 @@ const checkLink = (page: Markdown.Markdown, line: number, target: string) => {
   }
 }
 
+/** A mark that is misspelt would leave a block unchecked. */
+const checkMarks = ({ comments, file, info, line }: Markdown.Block) => {
+  const [language = "", ...marks] = info
+  if (/^(?:typescript|tsx|mts)$/iu.test(language)) report(file, line - 1, `call it ts, not ${language}`)
+  if (language !== "ts") return
+  for (const mark of marks) if (mark !== "run") report(file, line - 1, `ts can be marked run, not ${mark}`)
+  for (const { line, text } of comments) {
+    if (!/^(?:from: \S+$|prelude\b)/u.test(text))
+      report(file, line, "before ts only from: and prelude mean something")
+  }
+}
+
 for (const page of pages) {
+  page.blocks.forEach(checkMarks)
   for (const { line, target } of Markdown.links(page)) checkLink(page, line, target)
   for (const { line, text } of Markdown.inlineCode(page)) checkCommand(page.file, line, text)
   for (const { code, file, info, line } of page.blocks) {
