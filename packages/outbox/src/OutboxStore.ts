@@ -51,6 +51,16 @@ export interface LanePause {
   readonly trips: number
 }
 
+/** What a relay hears from a store. All of it are hints: what they miss, the poll and the heartbeat find. */
+export interface Wakes {
+  /** It is worth looking for work: a commit or an opened lane in this process, or word from another. */
+  readonly work: Queue.Dequeue<void>
+  /** A lane was paused or opened, in this process or another. */
+  readonly lanes: Queue.Dequeue<void>
+  /** Whether others should be heard and cannot be, so that only looking tells what they did. */
+  readonly isDeaf: Effect.Effect<boolean>
+}
+
 /** What a store does. */
 export interface OutboxStoreShape {
   /**
@@ -137,11 +147,8 @@ export interface OutboxStoreShape {
   /** Opens lanes for every relay, whoever paused them. For operators. */
   readonly resumeLanes: (lanes: NonEmptyReadonlyArray<string>) => Effect.Effect<void, StoreError>
 
-  /**
-   * A signal for each moment at which it is worth looking: a commit or an opened lane in this process, or word from
-   * another. It is a hint; what it misses is found by the poll.
-   */
-  readonly wakes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+  /** Signals for the moments at which it is worth looking, until the scope closes. */
+  readonly wakes: Effect.Effect<Wakes, never, Scope.Scope>
 }
 
 /** The store of a program's outbox. */

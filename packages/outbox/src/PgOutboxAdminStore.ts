@@ -7,11 +7,11 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { TransportReason } from "@effect-cascade/core/TransportReason"
 import * as Reason from "@effect-cascade/core/TransportReason"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as SqlError from "effect/sql/SqlError"
 import * as PgWake from "./internal/pgWake.ts"
 import { cancel } from "./internal/sql/cancel.ts"
 import { conclude } from "./internal/sql/conclude.ts"
@@ -29,6 +29,7 @@ import { requeue } from "./internal/sql/requeue.ts"
 import { scrub } from "./internal/sql/scrub.ts"
 import * as Tables from "./internal/sql/tables.ts"
 import * as StoreErrors from "./internal/storeErrors.ts"
+import * as Unanswered from "./internal/unanswered.ts"
 import {
   CancelRow,
   ExplainRow,
@@ -42,13 +43,21 @@ import {
   RetentionStep,
   StateRow
 } from "./OutboxAdminStore.ts"
-import type { InvalidName, StoreError } from "./OutboxError.ts"
+import type { InvalidName } from "./OutboxError.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
 import type { PgOutboxStoreOptions } from "./PgOutboxStore.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
-/** Where the store's tables are, and whether relays are told of what has become due. */
-export type PgOutboxAdminStoreOptions = PgOutboxStoreOptions
+/** Where the store's tables are, and whether relays are told of what has changed. */
+export interface PgOutboxAdminStoreOptions extends Pick<PgOutboxStoreOptions, "schema" | "wake"> {
+  /**
+   * How long a statement, or a transaction of several, may take before it is given up with a `StoreError` that is
+   * retryable. Defaults to 30 seconds.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
+}
+
+const defaults = { statementTimeout: "30 seconds" } as const
 
 /** Makes the store on the `PgClient` of the context. */
 export const make = Effect.fnUntraced(function* (
@@ -58,70 +67,80 @@ export const make = Effect.fnUntraced(function* (
   const sql = client.withoutTransforms()
   const schema = yield* Tables.checkSchema(options?.schema ?? OutboxMigrations.defaultSchema)
   const tables = Tables.make(sql, schema)
+  const statementTimeout = Duration.fromInputUnsafe(options?.statementTimeout ?? defaults.statementTimeout)
   const wake = yield* PgWake.make({
     client,
     channel: `${schema}_wake`,
-    notify: (options?.wake ?? "notify") === "notify"
+    notify: (options?.wake ?? "notify") === "notify",
+    statementTimeout,
+    ping: { every: Duration.infinity, timeout: Duration.infinity }
   })
-  const tellRelays = client.afterCommit(wake.committed)
+  const statement = Unanswered.statements(client, statementTimeout)
+  const tellOfWork = client.afterCommit(wake.committed)
+  const tellOfLanes = client.afterCommit(wake.lanesChanged)
 
   return {
-    countLanes: countLanes(sql, tables).pipe(decodeAll(LaneCount), asStoreError("count")),
-    countParked: countParked(sql, tables).pipe(decodeAll(ParkedCount), asStoreError("count")),
-    heldLanes: heldLanes(sql, tables).pipe(decodeAll(HeldLane), asStoreError("read lanes")),
+    countLanes: countLanes(sql, tables).pipe(decodeAll(LaneCount), statement("count")),
+    countParked: countParked(sql, tables).pipe(decodeAll(ParkedCount), statement("count")),
+    heldLanes: heldLanes(sql, tables).pipe(decodeAll(HeldLane), statement("read lanes")),
 
     list: ({ after, ...query }) =>
       listParked(sql, tables, { ...query, after: after === undefined ? undefined : cursorOf(after) }).pipe(
         decodeAll(ParkedRow),
-        asStoreError("list")
+        statement("list")
       ),
 
     read: (account, trackingId) =>
-      readMessage(sql, tables, account, trackingId).pipe(decodeFirst(MessageRow), asStoreError("read")),
+      readMessage(sql, tables, account, trackingId).pipe(decodeFirst(MessageRow), statement("read")),
 
     explain: (account, trackingId, { aheadLimit }) =>
       explainWork(sql, tables, { account, trackingId, aheadLimit }).pipe(
         decodeFirst(ExplainRow),
-        asStoreError("explain")
+        statement("explain")
       ),
 
     states: (ids, newDeadline) =>
-      readStates(sql, tables, ids, newDeadline).pipe(decodeAll(StateRow), asStoreError("read states")),
+      readStates(sql, tables, ids, newDeadline).pipe(decodeAll(StateRow), statement("read states")),
 
     requeue: (choice, move) =>
       requeue(sql, tables, choice, move).pipe(
         Effect.map(idsOf),
-        Effect.tap((moved) => (moved.length > 0 ? tellRelays : Effect.void)),
-        asStoreError("requeue")
+        statement("requeue"),
+        Effect.tap((moved) => (moved.length > 0 ? tellOfWork : Effect.void))
       ),
 
     conclude: (choice, move) =>
-      conclude(sql, tables, choice, move).pipe(Effect.map(idsOf), asStoreError("conclude")),
+      conclude(sql, tables, choice, move).pipe(Effect.map(idsOf), statement("conclude")),
 
     cancel: (account, trackingId, by) =>
       cancel(sql, tables, { account, trackingId, by, lapseReason }).pipe(
         decodeFirst(CancelRow),
-        asStoreError("cancel")
+        statement("cancel")
       ),
 
     holdLanes: (lanes, note) =>
-      holdLanes(sql, tables, lanes, note ?? "").pipe(Effect.asVoid, asStoreError("pause lanes")),
+      holdLanes(sql, tables, lanes, note ?? "").pipe(statement("pause lanes"), Effect.andThen(tellOfLanes)),
 
     openLanes: (lanes) =>
       openLanes(sql, tables, lanes).pipe(
         Effect.map((rows) => rows.map(({ lane }) => lane)),
-        Effect.tap((opened) => (opened.length > 0 ? tellRelays : Effect.void)),
-        asStoreError("resume lanes")
+        statement("resume lanes"),
+        Effect.tap((opened) => (opened.length > 0 ? tellOfLanes : Effect.void))
       ),
 
     // Not kept prepared: they walk a history that has other proportions tomorrow.
-    scrub: (move) => scrub(sql, tables, move).unprepared.pipe(decodeStep, asStoreError("scrub")),
-    prune: (move) => prune(sql, tables, move).unprepared.pipe(decodeStep, asStoreError("prune")),
+    scrub: (move) => scrub(sql, tables, move).unprepared.pipe(decodeStep, statement("scrub")),
+    prune: (move) => prune(sql, tables, move).unprepared.pipe(decodeStep, statement("prune")),
 
     transaction: (self) => {
       // Only a failure of the database itself becomes a StoreError; the caller's own errors pass.
       const own = Symbol("own")
-      return client.withTransaction(Effect.mapError(self, (error) => ({ own, error }))).pipe(
+      const transaction = client.withTransaction(Effect.mapError(self, (error) => ({ own, error })))
+      // The driver does not let its BEGIN and COMMIT be interrupted.
+      return Unanswered.abandonAfter(transaction, {
+        timeout: statementTimeout,
+        error: () => ({ own, error: Unanswered.noAnswer("transaction", statementTimeout) })
+      }).pipe(
         SqlFailure.recover,
         Effect.mapError((error) => ("own" in error ? error.error : StoreErrors.fromSql("transaction")(error)))
       )
@@ -135,17 +154,6 @@ export const make = Effect.fnUntraced(function* (
 export const layer = (
   options?: PgOutboxAdminStoreOptions
 ): Layer.Layer<OutboxAdminStore, InvalidName, PgClient> => Layer.effect(OutboxAdminStore, make(options))
-
-const asStoreError =
-  (operation: string) =>
-  <A, R>(
-    self: Effect.Effect<A, SqlError.SqlError | Schema.SchemaError, R>
-  ): Effect.Effect<A, StoreError, R> =>
-    Effect.mapError(self, (error) =>
-      SqlFailure.isSqlError(error)
-        ? StoreErrors.fromSql(operation)(error)
-        : StoreErrors.fromSchema(operation)(error)
-    )
 
 type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
 

@@ -17,7 +17,6 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import * as ClaimFloors from "./internal/claimFloors.ts"
 import * as PgWake from "./internal/pgWake.ts"
@@ -35,6 +34,7 @@ import { resumeLanes } from "./internal/sql/resumeLanes.ts"
 import { settle } from "./internal/sql/settle.ts"
 import * as Tables from "./internal/sql/tables.ts"
 import * as StoreErrors from "./internal/storeErrors.ts"
+import * as Unanswered from "./internal/unanswered.ts"
 import { type InvalidName, NotInTransaction, StoreError } from "./OutboxError.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
 import { ClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
@@ -46,11 +46,24 @@ export interface PgOutboxStoreOptions {
   /** The schema of the outbox's tables. Defaults to `"cascade"`. */
   readonly schema?: string | undefined
   /**
-   * `notify`: relays in other processes are woken through LISTEN and NOTIFY; each relay then holds one connection of
-   * the pool. `poll`: they find new rows by polling alone, as is right behind PgBouncer in transaction mode.
+   * `notify`: relays in other processes are woken through LISTEN and NOTIFY; each relay then has one connection more,
+   * beside the pool. `poll`: they find new rows by polling alone, as is right behind PgBouncer in transaction mode.
    * Defaults to `"notify"`.
    */
   readonly wake?: "notify" | "poll" | undefined
+  /**
+   * How a relay makes sure that it is heard: with `notify` it says a word to itself every `every`. When one does not
+   * come back within `timeout` it polls as fast as it may, and listens on another connection. Defaults to 10 seconds
+   * and 5 seconds.
+   */
+  readonly ping?: { readonly every: Duration.Input; readonly timeout: Duration.Input } | undefined
+  /**
+   * How long a statement may take before it is given up with a `StoreError` that is retryable; the connection is
+   * dropped unless the server confirms within 5 seconds that it has cancelled it. Less than the relay's lease, or
+   * leases run out before they can be renewed. Enqueueing is the business of the caller's transaction, and is not limited.
+   * Defaults to 10 seconds.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
   /**
    * Whether messages are followed after the provider accepted them; see `StatusTracker`. Set it for every relay.
    * Defaults to `false`.
@@ -59,6 +72,11 @@ export interface PgOutboxStoreOptions {
   /** How long after its acceptance a message that is followed is first asked about. Defaults to 5 seconds. */
   readonly firstStatusCheck?: Duration.Input | undefined
 }
+
+const defaults = {
+  ping: { every: "10 seconds", timeout: "5 seconds" },
+  statementTimeout: "10 seconds"
+} as const
 
 /** The most rows that one insert statement writes; more are written by several, in the same transaction. */
 const insertLimit = 5_000
@@ -73,22 +91,31 @@ export const make = Effect.fnUntraced(function* (
   const tables = Tables.make(sql, schema)
   const firstCheckMillis =
     options?.trackStatus === true ? Duration.toMillis(options.firstStatusCheck ?? "5 seconds") : undefined
+  const statementTimeout = Duration.fromInputUnsafe(options?.statementTimeout ?? defaults.statementTimeout)
   const wake = yield* PgWake.make({
     client,
     channel: `${schema}_wake`,
-    notify: (options?.wake ?? "notify") === "notify"
+    notify: (options?.wake ?? "notify") === "notify",
+    statementTimeout,
+    ping: {
+      every: Duration.fromInputUnsafe(options?.ping?.every ?? defaults.ping.every),
+      timeout: Duration.fromInputUnsafe(options?.ping?.timeout ?? defaults.ping.timeout)
+    }
   })
+  const statement = Unanswered.statements(client, statementTimeout)
+  const within = Unanswered.within(statementTimeout)
 
   const inTransaction = Effect.flatMap(Effect.serviceOption(client.transactionService), (transaction) =>
     Option.isSome(transaction) ? Effect.void : Effect.fail(new NotInTransaction())
   )
 
-  // A statement that takes rows in the order of an index, with the one plan that it shall have.
+  // A statement that takes rows in the order of an index, with the one plan that it shall have. Whatever the
+  // database's default is: relays that meet at a row pass it over, and none of them fails.
   const taking = (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>
-    client.withTransaction(Effect.andThen(inIndexOrder(sql), statement)).pipe(
-      // Whatever the database's default is: relays that meet at a row pass it over, and none of them fails.
-      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-      SqlFailure.recover
+    Unanswered.transaction(
+      client,
+      "BEGIN ISOLATION LEVEL READ COMMITTED",
+      Effect.andThen(inIndexOrder(sql), statement)
     )
   const floors = ClaimFloors.make()
 
@@ -124,7 +151,7 @@ export const make = Effect.fnUntraced(function* (
         Effect.tap((inserted) =>
           inserted.some((row) => row.result === "inserted") ? client.afterCommit(wake.committed) : Effect.void
         ),
-        asStoreError("insert")
+        StoreErrors.asStoreError("insert")
       ),
 
     transaction: (self) => {
@@ -147,7 +174,7 @@ export const make = Effect.fnUntraced(function* (
         const rows = yield* taking(claim(sql, tables, { capacities, from, leaseMillis, relay, lapseReason }))
         floors.gave(capacities, from, yield* decodeDue(rows), now)
         return yield* decodeClaimed(rows)
-      }).pipe(asStoreError("claim")),
+      }).pipe(within("claim")),
 
     // Settle and renew are never kept prepared: a plan that was made while the tables were empty would be kept with them.
     settle: (rows, { relay }) =>
@@ -165,16 +192,16 @@ export const make = Effect.fnUntraced(function* (
         })),
         relay,
         firstCheckMillis
-      ).unprepared.pipe(Effect.map(idsOf), asStoreError("settle")),
+      ).unprepared.pipe(Effect.map(idsOf), statement("settle")),
 
     renew: (leases, lease) =>
       renew(sql, tables, leases, Duration.toMillis(lease)).unprepared.pipe(
         Effect.map(idsOf),
-        asStoreError("renew")
+        statement("renew")
       ),
 
     expire: (options) =>
-      taking(expire(sql, tables, options)).pipe(Effect.flatMap(decodeClaimed), asStoreError("expire")),
+      taking(expire(sql, tables, options)).pipe(Effect.flatMap(decodeClaimed), within("expire")),
 
     lanes: Effect.gen(function* () {
       const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)
@@ -186,7 +213,7 @@ export const make = Effect.fnUntraced(function* (
           row.remainingMillis === null ? undefined : DateTime.add(now, { milliseconds: row.remainingMillis }),
         trips: row.trips
       }))
-    }).pipe(asStoreError("read lanes")),
+    }).pipe(statement("read lanes")),
 
     pauseLanes: (pause) =>
       pauseLanes(sql, tables, {
@@ -194,23 +221,23 @@ export const make = Effect.fnUntraced(function* (
         millis: pause.duration === undefined ? null : Duration.toMillis(pause.duration),
         reason: pause.reason === undefined ? "" : encodeReason(pause.reason),
         trips: pause.trips
-      }).pipe(Effect.andThen(wake.committed), asStoreError("pause lanes")),
+      }).pipe(statement("pause lanes"), Effect.andThen(wake.lanesChanged)),
 
     probeLane: (lane, window) =>
       probeLane(sql, tables, lane, Duration.toMillis(window)).pipe(
         Effect.map((rows) => rows.length > 0),
-        asStoreError("probe a lane")
+        statement("probe a lane")
       ),
 
     reopenLanes: (lanes) =>
       reopenLanes(sql, tables, lanes).pipe(
         Effect.map((rows) => rows.map(({ lane }) => lane)),
-        Effect.tap((opened) => (opened.length > 0 ? wake.committed : Effect.void)),
-        asStoreError("reopen lanes")
+        statement("reopen lanes"),
+        Effect.tap((opened) => (opened.length > 0 ? wake.lanesChanged : Effect.void))
       ),
 
     resumeLanes: (lanes) =>
-      resumeLanes(sql, tables, lanes).pipe(Effect.andThen(wake.committed), asStoreError("resume lanes")),
+      resumeLanes(sql, tables, lanes).pipe(statement("resume lanes"), Effect.andThen(wake.lanesChanged)),
 
     wakes: wake.wakes
   }
@@ -231,17 +258,6 @@ const vanished = new StoreError({
   detail: "a row with the same tracking id was there and is gone again; try the transaction once more",
   isRetryable: true
 })
-
-const asStoreError =
-  (operation: string) =>
-  <A, E, R>(
-    self: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>
-  ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StoreError, R> =>
-    Effect.mapError(self, (error) => {
-      if (SqlFailure.isSqlError(error)) return StoreErrors.fromSql(operation)(error)
-      if (Schema.isSchemaError(error)) return StoreErrors.fromSchema(operation)(error)
-      return error as Exclude<E, SqlError.SqlError | Schema.SchemaError>
-    })
 
 const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string> =>
   new Set(rows.map((row) => row.id))

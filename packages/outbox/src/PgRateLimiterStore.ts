@@ -29,8 +29,9 @@ import { createRateLimit } from "./internal/sql/createRateLimit.ts"
 import { forgetRateLimits } from "./internal/sql/forgetRateLimits.ts"
 import { leaseTokens } from "./internal/sql/leaseTokens.ts"
 import * as Tables from "./internal/sql/tables.ts"
+import { abandonAfter, noAnswer, transaction } from "./internal/unanswered.ts"
 import * as StoreErrors from "./internal/storeErrors.ts"
-import { type InvalidName, StoreError } from "./OutboxError.ts"
+import type { InvalidName, StoreError } from "./OutboxError.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
@@ -77,7 +78,12 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const bounded = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.timeoutOrElse(apart(self), { duration: timeout, orElse: () => Effect.fail(tooSlow(timeout)) })
+    abandonAfter(apart(self), {
+      timeout,
+      error: () => noAnswer("answer", timeout),
+      // What goes through after all has taken tokens that nobody uses; the driver knows by then.
+      cancelTime: Duration.seconds(5)
+    })
 
   /** The row's answer; makes the row where there is none. */
   const onRow = <A>(
@@ -107,7 +113,9 @@ export const make = Effect.fnUntraced(function* (
       now: number
     ) => { readonly next: Adaptive.AdaptiveState | undefined; readonly answer: A }
   ) =>
-    client.withTransaction(
+    transaction(
+      client,
+      "BEGIN",
       Effect.gen(function* () {
         const row = yield* onRow("adaptive", key, AdaptiveSql.lockAdaptiveState(sql, schema, key))
         const state = row.state === null ? undefined : yield* decodeState(row.state)
@@ -121,6 +129,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   yield* forgetRateLimits(sql, schema, tidying).pipe(
+    bounded,
     Effect.catchCause((cause) =>
       Effect.logDebug("outbox: could not forget old rate limits", CauseSummary.of(cause))
     ),
@@ -190,13 +199,6 @@ export const layer = (
   Layer.effect(RateLimiter.RateLimiterStore, make(options))
 
 const decodeState = Schema.decodeUnknownEffect(Adaptive.AdaptiveState)
-
-const tooSlow = (timeout: Duration.Duration): StoreError =>
-  new StoreError({
-    operation: "answer",
-    detail: `no answer from the database within ${Duration.format(timeout)}`,
-    isRetryable: true
-  })
 
 const asLimiterError =
   (operation: string) =>

@@ -10,7 +10,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as SqlError from "effect/sql/SqlError"
 import { claimStatusChecks } from "./internal/sql/claimStatusChecks.ts"
 import { pauseStatusChecks } from "./internal/sql/pauseStatusChecks.ts"
 import { readStatus } from "./internal/sql/readStatus.ts"
@@ -18,17 +17,23 @@ import { recordStatus } from "./internal/sql/recordStatus.ts"
 import { settleStatusCheck } from "./internal/sql/settleStatusCheck.ts"
 import * as StatusTables from "./internal/sql/statusTables.ts"
 import * as Tables from "./internal/sql/tables.ts"
-import * as StoreErrors from "./internal/storeErrors.ts"
-import type { InvalidName, StoreError } from "./OutboxError.ts"
+import type { InvalidName } from "./OutboxError.ts"
+import * as Unanswered from "./internal/unanswered.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
-import * as SqlFailure from "./SqlFailure.ts"
 import { DueCheck, StatusStore, type StatusStoreShape } from "./StatusStore.ts"
 
 /** Where the store's tables are. */
 export interface PgStatusStoreOptions {
   /** The schema of the outbox's tables. Defaults to `"cascade"`. */
   readonly schema?: string | undefined
+  /**
+   * How long a statement may take before it is given up with a `StoreError` that is retryable. Less than the lease of
+   * a check. Defaults to 10 seconds.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
 }
+
+const defaults = { statementTimeout: "10 seconds" } as const
 
 /** Makes the store on the `PgClient` of the context. */
 export const make = Effect.fnUntraced(function* (
@@ -37,20 +42,22 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* PgClient
   const sql = client.withoutTransforms()
   const schema = yield* Tables.checkSchema(options?.schema ?? OutboxMigrations.defaultSchema)
+  const timeout = Duration.fromInputUnsafe(options?.statementTimeout ?? defaults.statementTimeout)
+  const statement = Unanswered.statements(client, timeout)
   const tables = { ...Tables.make(sql, schema), ...StatusTables.make(sql, schema) }
 
   return {
     claim: (capacities, lease) =>
       claimStatusChecks(sql, tables, capacities, Duration.toMillis(lease)).pipe(
         Effect.flatMap(decodeDue),
-        asStoreError("claim status checks")
+        statement("claim status checks")
       ),
 
     settle: (check) =>
       settleStatusCheck(sql, tables, check).pipe(
         Effect.flatMap(decodeSettled),
         Effect.map(([row]) => (row === undefined ? undefined : { ...moveOf(row), held: row.held })),
-        asStoreError("settle a status check")
+        statement("settle a status check")
       ),
 
     record: (account, { confirmed, messageId, status }) =>
@@ -66,13 +73,13 @@ export const make = Effect.fnUntraced(function* (
                 messageType: row.messageType ?? undefined
               }))
             ),
-            asStoreError("record a status")
+            statement("record a status")
           ),
 
     pause: (account, duration) =>
       pauseStatusChecks(sql, tables, account, Duration.toMillis(duration)).pipe(
         Effect.asVoid,
-        asStoreError("pause status checks")
+        statement("pause status checks")
       ),
 
     read: (account, trackingId) =>
@@ -90,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
                 updatedAt: row.updatedAt
               }
         ),
-        asStoreError("read a status")
+        statement("read a status")
       )
   }
 })
@@ -134,14 +141,3 @@ const stateOf = ({ confirmed, status }: Known): DeliveryState | undefined =>
   status === null ? undefined : { status, confirmed: confirmed ?? false }
 
 const moveOf = (row: Known & { readonly moved: boolean }) => ({ previous: stateOf(row), moved: row.moved })
-
-const asStoreError =
-  (operation: string) =>
-  <A, R>(
-    self: Effect.Effect<A, SqlError.SqlError | Schema.SchemaError, R>
-  ): Effect.Effect<A, StoreError, R> =>
-    Effect.mapError(self, (error) =>
-      SqlFailure.isSqlError(error)
-        ? StoreErrors.fromSql(operation)(error)
-        : StoreErrors.fromSchema(operation)(error)
-    )

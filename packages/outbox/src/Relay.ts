@@ -33,7 +33,7 @@ import * as Settler from "./internal/relay/settler.ts"
 import type * as Lane from "./Lane.ts"
 import type { StoreError } from "./OutboxError.ts"
 import type { ClaimedRow } from "./OutboxRow.ts"
-import { OutboxStore } from "./OutboxStore.ts"
+import { OutboxStore, type Wakes } from "./OutboxStore.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 
 /** How a relay works. Every member has a default. */
@@ -66,7 +66,10 @@ export interface RelayOptions {
   readonly sendTimeout?: Duration.Input | undefined
   /** How long to wait between looks while there is work, and at most when there is none. Defaults to 25 ms and 1 s. */
   readonly poll?: { readonly busy: Duration.Input; readonly idle: Duration.Input } | undefined
-  /** How long a stop waits for sends under way before it cuts them short. Defaults to 10 seconds. */
+  /**
+   * How long a stop waits for sends under way before it cuts them short. Each outcome that is not written by then has
+   * one try more, as long as the store lets a statement take. Defaults to 10 seconds.
+   */
   readonly gracePeriod?: Duration.Input | undefined
   /** When a message whose outcome is unknown is sent again. Defaults to `RetryPolicy.defaultSchedule`. */
   readonly retry?: RetryPolicy.RetrySchedule | undefined
@@ -127,8 +130,9 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RelayShape, InvalidRelayOptions, OutboxStore | Transport | Scope.Scope> {
   const config = yield* settingsOf(options)
   const store = yield* OutboxStore
-  const { engine, free, inner } = yield* start(config)
+  const { board, engine, free, inner } = yield* start(config)
   const wakes = yield* Scope.provide(store.wakes, inner)
+  yield* watchLanes(board, wakes, free, config).pipe(Effect.forkIn(inner))
 
   const pump = yield* pumpLoop(engine, wakes, free, config).pipe(Effect.forkIn(inner))
   yield* Effect.addFinalizer(() => stop(engine, pump, config))
@@ -269,16 +273,37 @@ const start = Effect.fnUntraced(function* (config: Settings) {
   )
   yield* beat
   yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(config.heartbeat), beat)), inner)
-  return { engine, free, inner }
+  return { board, engine, free, inner }
 })
+
+/** Reads the lanes again as soon as one has changed, be it here or elsewhere; what it misses the heartbeat finds. */
+const watchLanes = (
+  board: LaneBoard.LaneBoard,
+  wakes: Wakes,
+  free: Queue.Enqueue<void>,
+  config: Settings
+): Effect.Effect<never> =>
+  Queue.take(wakes.lanes).pipe(
+    Effect.andThen(board.refresh),
+    // Only now can it be claimed from a lane that was opened.
+    Effect.andThen(Queue.offer(free, undefined)),
+    Effect.withTracerEnabled(false),
+    Effect.catchCause((cause) =>
+      Effect.logWarning(
+        "outbox: a lane has changed and could not be read; the heartbeat tries again",
+        CauseSummary.of(cause)
+      ).pipe(Effect.annotateLogs({ relay: config.name }))
+    ),
+    Effect.forever
+  )
 
 const pumpLoop = Effect.fnUntraced(function* (
   engine: Engine.Engine,
-  wakes: Queue.Dequeue<void>,
+  wakes: Wakes,
   free: Queue.Dequeue<void>,
   config: Settings
 ) {
-  const signal = Effect.raceFirst(Queue.take(wakes), Queue.take(free))
+  const signal = Effect.raceFirst(Queue.take(wakes.work), Queue.take(free))
   const idleMillis = Duration.toMillis(config.idle)
   const busyMillis = Math.min(Duration.toMillis(config.busy), idleMillis)
   let failures = 0
@@ -305,7 +330,9 @@ const pumpLoop = Effect.fnUntraced(function* (
     }
     failures = 0
     if (claimed.more) continue
-    delay = claimed.rows > 0 ? busyMillis : Math.min(delay * 2, idleMillis)
+    // Who cannot hear of work has to look for it.
+    const isBusy = claimed.rows > 0 || (yield* wakes.isDeaf)
+    delay = isBusy ? busyMillis : Math.min(delay * 2, idleMillis)
     const jittered = delay * (0.75 + 0.5 * (yield* Random.next))
     const woken = yield* Effect.timeoutOption(signal, jittered)
     if (Option.isSome(woken)) delay = busyMillis
@@ -319,18 +346,22 @@ const stop = Effect.fnUntraced(function* (
 ) {
   yield* engine.stop
   // A claim under way is not cut short: what it got is started, and given back untried.
-  yield* Fiber.interrupt(pump)
-  yield* finish(engine, config)
+  yield* finish(engine, config, Fiber.interrupt(pump))
   yield* Effect.logInfo("outbox: relay stopped").pipe(Effect.annotateLogs({ relay: config.name }))
 })
 
-const finish = Effect.fnUntraced(function* (engine: Engine.Engine, config: Settings) {
+const finish = Effect.fnUntraced(function* (
+  engine: Engine.Engine,
+  config: Settings,
+  ended: Effect.Effect<void> = Effect.void
+) {
   yield* engine.stop
-  const finished = yield* Effect.timeoutOption(engine.idle, config.gracePeriod)
+  const idle = Effect.andThen(ended, engine.idle)
+  const finished = yield* Effect.timeoutOption(idle, config.gracePeriod)
   if (Option.isSome(finished)) return
   yield* Effect.logWarning("outbox: the grace period is over; sends under way are cut short").pipe(
     Effect.annotateLogs({ relay: config.name })
   )
   yield* engine.cut
-  yield* engine.idle
+  yield* idle
 })

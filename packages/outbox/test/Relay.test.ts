@@ -74,11 +74,15 @@ describe("a store that fails", () => {
     it.effect(`and ${name} is asked ever more seldom, whatever wakes the relay`, () =>
       Effect.gen(function* () {
         const claims = claimsOf(() => failure)
-        const wakes = yield* Queue.sliding<void>(1)
-        const store = fakeStore({ claim: claims.claim, wakes: Effect.succeed(wakes) })
+        const work = yield* Queue.sliding<void>(1)
+        const lanes = yield* Queue.sliding<void>(1)
+        const store = fakeStore({
+          claim: claims.claim,
+          wakes: Effect.succeed({ work, lanes, isDeaf: Effect.succeed(false) })
+        })
         yield* make(store)
         // A busy service: something is committed all the time.
-        yield* Queue.offer(wakes, undefined).pipe(
+        yield* Queue.offer(work, undefined).pipe(
           Effect.andThen(Effect.sleep("5 millis")),
           Effect.forever,
           Effect.forkScoped
@@ -93,6 +97,27 @@ describe("a store that fails", () => {
       })
     )
   }
+
+  it.effect("and cannot hear of work is asked as fast as the poll may be, until it hears", () =>
+    Effect.gen(function* () {
+      let deaf = true
+      const claims = claimsOf(() => Effect.succeed([]))
+      const wakes = Effect.all({
+        work: Queue.unbounded<void>(),
+        lanes: Queue.unbounded<void>(),
+        isDeaf: Effect.succeed(Effect.sync(() => deaf))
+      })
+      yield* make(fakeStore({ claim: claims.claim, wakes }))
+      yield* TestClock.adjust("10 seconds")
+      // Every 25 milliseconds, give or take a quarter.
+      assert.isAtLeast(claims.times(), 300)
+      deaf = false
+      yield* TestClock.adjust("2 seconds")
+      const before = claims.times()
+      yield* TestClock.adjust("10 seconds")
+      assert.isAtMost(claims.times() - before, 14)
+    })
+  )
 
   it.effect("is asked as before once it answers again", () =>
     Effect.gen(function* () {

@@ -1,11 +1,15 @@
 import { Outbox } from "@effect-cascade/outbox/Outbox"
+import * as OutboxAdmin from "@effect-cascade/outbox/OutboxAdmin"
+import { OutboxAdminStore } from "@effect-cascade/outbox/OutboxAdminStore"
+import * as PgOutboxAdminStore from "@effect-cascade/outbox/PgOutboxAdminStore"
 import type { OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import type { RelayOptions } from "@effect-cascade/outbox/Relay"
 import { assert } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { Effect, Queue } from "effect"
 import { SqlClient } from "effect/sql"
 import { anotherStore, connect, onDatabase, outboxOn } from "./support/database.ts"
-import { transaction } from "./support/messages.ts"
+import { promo, transaction } from "./support/messages.ts"
+import { makeLog, storeOverNetwork } from "./support/network.ts"
 import { drain, listening, startRelay } from "./support/relay.ts"
 import { makeSignal } from "./support/signal.ts"
 import { acceptAll, recording } from "./support/transport.ts"
@@ -155,10 +159,9 @@ onDatabase("a relay is woken", (test) => {
     Effect.gen(function* () {
       const heard = yield* listening
       const sent = recording()
-      const warnings: Array<unknown> = []
-      const capture = Logger.layer([Logger.make(({ message }) => void warnings.push(message))])
+      const log = makeLog()
       const { store } = yield* anotherStore()
-      yield* startRelay({ sent, heard, store }, hardlyPolling).pipe(Effect.provide(capture))
+      yield* startRelay({ sent, heard, store }, hardlyPolling).pipe(Effect.provide(log.layer))
       const other = yield* outboxOn((yield* anotherStore()).store)
       const killer = yield* connect()
       for (const id of ["a", "b"]) {
@@ -168,7 +171,132 @@ onDatabase("a relay is woken", (test) => {
         yield* other.transaction(other.enqueue(transaction(id)))
         yield* heard.heard("Accepted", 1, id)
       }
-      assert.isTrue(JSON.stringify(warnings).includes("not listening for other processes, polling"))
+      yield* somebodyListens
+      assert.strictEqual(log.count("not listening for other processes, polling"), 2)
+    }))
+
+  test("again after its listening connection went dead without a word, which it notices by its pings", () =>
+    Effect.gen(function* () {
+      const heard = yield* listening
+      const sent = recording()
+      const log = makeLog()
+      const network = yield* storeOverNetwork({ ping: { every: "100 millis", timeout: "1 second" } })
+      const watched = watchedClaims(network.store)
+      yield* startRelay({ sent, heard, store: watched.store }, hardlyPolling).pipe(Effect.provide(log.layer))
+      const other = yield* outboxOn((yield* anotherStore()).store)
+      for (const [index, id] of ["a", "b"].entries()) {
+        yield* somebodyListens
+        const [dead = 0] = yield* listeners
+        yield* watched.claimed(2)
+        yield* network.breakConnections()
+        // Nobody hears of it, and no poll comes.
+        yield* other.transaction(other.enqueue(transaction(id)))
+        yield* heard.heard("Accepted", 1, id)
+        while (log.count("listening for other processes again") <= index) yield* Effect.sleep("5 millis")
+        assert.isAbove((yield* listeners).filter((pid) => pid !== dead).length, 0)
+        // And it hears again.
+        yield* other.transaction(other.enqueue(transaction(`${id}-heard`)))
+        yield* heard.heard("Accepted", 1, `${id}-heard`)
+      }
+      // Each loss is said once, and each return.
+      const said = log.lines.filter((line) => line.includes("listening for other processes"))
+      for (const [index, line] of said.entries()) {
+        assert.strictEqual(line.endsWith("again"), index % 2 === 1, said.join("; "))
+      }
+    }))
+
+  test("and no ping of its own or another's makes it look", () =>
+    Effect.gen(function* () {
+      const pinging = { ping: { every: "10 millis", timeout: "1 minute" } } as const
+      const stores = [yield* anotherStore(pinging), yield* anotherStore(pinging)]
+      const pinged = makeSignal()
+      let pings = 0
+      const ear = yield* connect()
+      const words = yield* ear.listen("cascade_wake")
+      const watched = yield* Effect.forEach(stores, ({ store }) => {
+        const one = watchedClaims(store)
+        return Effect.as(startRelay({ sent: recording(), store: one.store }, hardlyPolling), one)
+      })
+      yield* Queue.take(words).pipe(
+        Effect.tap(({ payload }) =>
+          Effect.sync(() => {
+            if (payload.startsWith("ping:")) pings++
+            pinged.tick()
+          })
+        ),
+        Effect.forever,
+        Effect.forkScoped
+      )
+      // The start, and the moment at which it began to listen.
+      for (const one of watched) yield* one.claimed(2)
+      yield* pinged.until(() => pings >= 20)
+      for (const one of watched) assert.isAtMost(one.claimsSoFar(), 4)
+    }))
+})
+
+/** The store, with a signal for each reading of the lanes. */
+const watchedLanes = (store: OutboxStoreShape) => {
+  const signal = makeSignal()
+  let read = 0
+  const lanes = Effect.tap(store.lanes, () =>
+    Effect.sync(() => {
+      read++
+      signal.tick()
+    })
+  )
+  return {
+    store: { ...store, lanes },
+    readSoFar: () => read,
+    read: (times: number) => signal.until(() => read >= times)
+  }
+}
+
+onDatabase("an operator's word about a lane", (test) => {
+  const lane = { lane: "default/high" }
+  const operator = Effect.flatMap(PgOutboxAdminStore.make(), (store) =>
+    Effect.provideService(OutboxAdmin.make, OutboxAdminStore, store)
+  )
+
+  test("is obeyed at once by relays of other processes", () =>
+    Effect.gen(function* () {
+      const heard = yield* listening
+      const sent = recording()
+      const watched = watchedLanes((yield* anotherStore()).store)
+      const admin = yield* operator
+      const outbox = yield* outboxOn((yield* anotherStore()).store)
+      yield* startRelay(
+        { sent, heard, store: watched.store },
+        { ...hardlyPolling, heartbeat: "1 hour", lease: "2 hours" }
+      )
+      yield* somebodyListens
+      // At the start, and when it began to listen.
+      yield* watched.read(2)
+      yield* admin.pause(lane, "wrong text")
+      yield* watched.read(3)
+      yield* outbox.transaction(outbox.enqueueAll([transaction("held"), promo("free")]))
+      yield* heard.heard("Accepted", 1, "free")
+      assert.deepStrictEqual(sent.sentIds(), ["free"])
+      yield* admin.resume(lane)
+      yield* heard.heard("Accepted", 1, "held")
+    }))
+
+  test("waits for the heartbeat where relays only poll", () =>
+    Effect.gen(function* () {
+      const heard = yield* listening
+      const sent = recording()
+      const watched = watchedLanes((yield* anotherStore({ wake: "poll" })).store)
+      const admin = yield* operator
+      const outbox = yield* outboxOn((yield* anotherStore()).store)
+      yield* startRelay({ sent, heard, store: watched.store })
+      yield* admin.pause(lane)
+      const before = watched.readSoFar()
+      // One may have begun before the pause.
+      yield* watched.read(before + 2)
+      yield* outbox.transaction(outbox.enqueueAll([transaction("held"), promo("free")]))
+      yield* heard.heard("Accepted", 1, "free")
+      assert.deepStrictEqual(sent.sentIds(), ["free"])
+      yield* admin.resume(lane)
+      yield* heard.heard("Accepted", 1, "held")
     }))
 })
 

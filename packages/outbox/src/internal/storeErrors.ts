@@ -1,7 +1,8 @@
 /**
  * From the database's failures to the store's own error.
  */
-import type * as Schema from "effect/Schema"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type * as SqlError from "effect/sql/SqlError"
 import { StoreError } from "../OutboxError.ts"
@@ -31,6 +32,18 @@ export const fromSchema =
     const detail = `unexpected values of ${Array.from(new Set(columns)).join(", ")}`
     return new StoreError({ operation, detail, isRetryable: false })
   }
+
+/** Makes a store's own error of what a statement fails with; the others pass. */
+export const asStoreError =
+  (operation: string) =>
+  <A, E, R>(
+    self: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>
+  ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | StoreError, R> =>
+    Effect.mapError(self, (error) => {
+      if (SqlFailure.isSqlError(error)) return fromSql(operation)(error)
+      if (Schema.isSchemaError(error)) return fromSchema(operation)(error)
+      return error as Exclude<E, SqlError.SqlError | Schema.SchemaError>
+    })
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -15,6 +15,10 @@ export const fakeStore = (parts: Partial<OutboxStoreShape>): OutboxStoreShape =>
   probeLane: () => Effect.succeed(true),
   reopenLanes: () => Effect.succeed([]),
   resumeLanes: () => Effect.void,
-  wakes: Queue.unbounded<void>(),
+  wakes: Effect.all({
+    work: Queue.unbounded<void>(),
+    lanes: Queue.unbounded<void>(),
+    isDeaf: Effect.succeed(Effect.succeed(false))
+  }),
   ...parts
 })

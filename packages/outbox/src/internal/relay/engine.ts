@@ -165,10 +165,15 @@ export const make = Effect.fnUntraced(function* (
           : decided.some(({ settlement }) => isInDoubt(settlement))
             ? board.spent(lane)
             : Effect.void
-    // Whatever goes wrong here, the outcomes are written.
-    return Effect.catchCause(verdict, (cause) =>
-      Effect.logWarning("outbox: the state of a lane could not be written", CauseSummary.of(cause)).pipe(
-        Effect.annotateLogs({ lane })
+    // Whatever goes wrong here, and however long it takes, the outcomes are written.
+    return verdict.pipe(
+      Effect.interruptible,
+      Effect.timeout(Duration.divideUnsafe(options.lease, 4)),
+      Effect.raceFirst(Deferred.await(cut)),
+      Effect.catchCause((cause) =>
+        Effect.logWarning("outbox: the state of a lane could not be written", CauseSummary.of(cause)).pipe(
+          Effect.annotateLogs({ lane })
+        )
       )
     )
   }
@@ -292,7 +297,7 @@ export const make = Effect.fnUntraced(function* (
     stop: Effect.sync(() => {
       stopping = true
     }),
-    cut: Effect.asVoid(Deferred.succeed(cut, undefined)),
+    cut: Effect.andThen(Deferred.succeed(cut, undefined), settler.hurry),
     idle: Latch.await(idle),
     tally: Effect.sync(() => ({ ...tally }))
   }

@@ -24,6 +24,8 @@ export interface Settler {
     rows: Arr.NonEmptyReadonlyArray<SettledRow>,
     leaseEnd: () => bigint
   ) => Effect.Effect<ReadonlySet<string>>
+  /** From now on each settlement is tried once more at most, and none waits for another. */
+  readonly hurry: Effect.Effect<void>
 }
 
 interface Job {
@@ -42,6 +44,9 @@ export const make = Effect.fnUntraced(function* (options: {
   const { relay, store } = options
   // Bounded by the slots of the relay: a slot is free again only when its settlement is done.
   const jobs = yield* Queue.unbounded<Job>()
+
+  const scope = yield* Effect.scope
+  let hurried = false
 
   // A defect is a failure like others: it must neither end the settler nor take other jobs with it.
   const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) =>
@@ -76,7 +81,7 @@ export const make = Effect.fnUntraced(function* (options: {
         onSuccess: (settled) => complete(job, settled),
         onFailure: (error) =>
           Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
-            error.isRetryable && now < job.leaseEnd()
+            error.isRetryable && !hurried && now < job.leaseEnd()
               ? Effect.andThen(Effect.sleep("100 millis"), Effect.suspend(attempt))
               : giveUp(job, error)
           )
@@ -86,8 +91,11 @@ export const make = Effect.fnUntraced(function* (options: {
   const settleTogether = (group: Arr.NonEmptyReadonlyArray<Job>): Effect.Effect<void> =>
     Effect.matchEffect(write(Arr.flatMap(group, (job) => job.rows)), {
       onSuccess: (settled) => Effect.forEach(group, (job) => complete(job, settled), { discard: true }),
-      // One by one: what the database refuses for one row must not hold up the others.
-      onFailure: () => Effect.forEach(group, settleJob, { discard: true, concurrency: 4 })
+      onFailure: (error) =>
+        hurried && error.isRetryable
+          ? Effect.forEach(group, (job) => giveUp(job, error), { discard: true })
+          : // One by one: what the database refuses for one row must not hold up the others.
+            Effect.forEach(group, settleJob, { discard: true, concurrency: 4 })
     })
 
   yield* Queue.takeAll(jobs).pipe(
@@ -99,9 +107,18 @@ export const make = Effect.fnUntraced(function* (options: {
 
   return {
     settle: (rows, leaseEnd) =>
-      Effect.flatMap(Deferred.make<ReadonlySet<string>>(), (done) =>
-        Effect.andThen(Queue.offer(jobs, { rows, leaseEnd, done }), Deferred.await(done))
-      )
+      Effect.flatMap(Deferred.make<ReadonlySet<string>>(), (done) => {
+        const job = { rows, leaseEnd, done }
+        return Effect.andThen(hurried ? settleJob(job) : Queue.offer(jobs, job), Deferred.await(done))
+      }),
+    hurry: Effect.gen(function* () {
+      hurried = true
+      const waiting = yield* Queue.clear(jobs)
+      // What is being written may hang for as long as a statement may; these do not wait for it.
+      yield* Effect.forEach(grouped(waiting), (group) => Effect.forkIn(settleTogether(group), scope), {
+        discard: true
+      })
+    })
   }
 })
 
@@ -109,7 +126,7 @@ const nothing: ReadonlySet<string> = new Set()
 
 const broken = new StoreError({ operation: "settle", detail: "the store broke", isRetryable: false })
 
-const grouped = (jobs: Arr.NonEmptyArray<Job>): ReadonlyArray<Arr.NonEmptyReadonlyArray<Job>> => {
+const grouped = (jobs: ReadonlyArray<Job>): ReadonlyArray<Arr.NonEmptyReadonlyArray<Job>> => {
   const groups: Array<Arr.NonEmptyArray<Job>> = []
   let ids = new Set<string>()
   for (const job of jobs) {

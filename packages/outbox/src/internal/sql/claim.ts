@@ -81,4 +81,5 @@ export const claim = (
       ${messageColumns(sql)}
     FROM due
     ${messageJoin(sql, tables, "due.message_id")}
-    ORDER BY due.due_at`
+    -- Ids grow with time: what one transaction enqueued comes in its order.
+    ORDER BY due.due_at, due.message_id`

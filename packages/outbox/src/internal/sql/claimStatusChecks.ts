@@ -67,4 +67,4 @@ export const claimStatusChecks = (
       message.message_type AS "messageType"
     FROM leased
     LEFT JOIN ${tables.message} AS message ON message.id = leased.message_id
-    ORDER BY leased.next_check_at`
+    ORDER BY leased.next_check_at, leased.message_id`

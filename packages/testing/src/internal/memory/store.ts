@@ -23,7 +23,7 @@ export const storeOver = (state: State.State): OutboxStoreShape => {
     }
   })
   const atNow = <A>(move: (now: number) => A): Effect.Effect<A> => Effect.map(Clock.currentTimeMillis, move)
-  const nudge = Effect.sync(wakes.nudge)
+  const lanesChanged = Effect.sync(wakes.lanesChanged)
 
   return {
     insert: transactions.insert,
@@ -39,32 +39,41 @@ export const storeOver = (state: State.State): OutboxStoreShape => {
     pauseLanes: (pause) =>
       Effect.andThen(
         atNow((now) => Lanes.pause(state, pause, now)),
-        nudge
+        lanesChanged
       ),
     probeLane: (lane, window) => atNow((now) => Lanes.probe(state, lane, Duration.toMillis(window), now)),
     reopenLanes: (lanes) =>
       Effect.tap(
         atNow((now) => Lanes.reopen(state, lanes, now)),
-        (opened) => (opened.length > 0 ? nudge : Effect.void)
+        (opened) => (opened.length > 0 ? lanesChanged : Effect.void)
       ),
     resumeLanes: (lanes) =>
       Effect.andThen(
         Effect.sync(() => Lanes.resume(state, lanes)),
-        nudge
+        lanesChanged
       ),
     wakes: wakes.subscribe
   }
 }
 
 const makeWakes = () => {
-  const listeners = new Set<Queue.Queue<void>>()
+  const listeners = new Set<{ readonly work: Queue.Queue<void>; readonly lanes: Queue.Queue<void> }>()
+  const nudge = () => {
+    for (const { work } of listeners) Queue.offerUnsafe(work, undefined)
+  }
   return {
-    nudge: () => {
-      for (const listener of listeners) Queue.offerUnsafe(listener, undefined)
+    nudge,
+    lanesChanged: () => {
+      for (const { lanes } of listeners) Queue.offerUnsafe(lanes, undefined)
+      nudge()
     },
     subscribe: Effect.acquireRelease(
-      Effect.tap(Queue.sliding<void>(1), (queue) => Effect.sync(() => listeners.add(queue))),
-      (queue) => Effect.sync(() => listeners.delete(queue))
+      Effect.gen(function* () {
+        const listener = { work: yield* Queue.sliding<void>(1), lanes: yield* Queue.sliding<void>(1) }
+        listeners.add(listener)
+        return { ...listener, isDeaf: Effect.succeed(false), listener }
+      }),
+      ({ listener }) => Effect.sync(() => listeners.delete(listener))
     )
   }
 }

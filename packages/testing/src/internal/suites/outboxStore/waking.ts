@@ -2,27 +2,45 @@
  * Promises about wakes, and about several processes that share a store's data.
  */
 import { assert } from "@effect/vitest"
+import * as Reason from "@effect-cascade/core/TransportReason"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import { type DefineTests, idsOf, only, settled } from "./world.ts"
 
+const throttled = new Reason.Throttled({ status: 429 })
+
 export const waking: DefineTests = (test) => {
   test("a commit wakes everybody who listens in this process, once or more", ({ enqueue, row, store }) =>
     Effect.gen(function* () {
       const [first, second] = [yield* store.wakes, yield* store.wakes]
       yield* enqueue(row())
-      yield* Queue.take(first)
-      yield* Queue.take(second)
+      yield* Queue.take(first.work)
+      yield* Queue.take(second.work)
     }))
 
-  test("lanes that are opened wake too", ({ lane, store }) =>
+  test("lanes that are opened wake too, and lanes that are opened or paused are told", ({ lane, store }) =>
     Effect.gen(function* () {
-      yield* store.pauseLanes({ lanes: [lane], duration: Duration.hours(1), reason: undefined, trips: 0 })
       const wakes = yield* store.wakes
+      const pause = { lanes: [lane], duration: undefined, trips: 0 } as const
+      yield* store.pauseLanes({ ...pause, reason: undefined })
+      yield* Queue.take(wakes.lanes)
+      yield* Queue.clear(wakes.work)
       yield* store.resumeLanes([lane])
-      yield* Queue.take(wakes)
+      yield* Queue.take(wakes.lanes)
+      yield* Queue.take(wakes.work)
+      yield* store.pauseLanes({ ...pause, duration: Duration.hours(1), reason: throttled })
+      yield* Queue.take(wakes.lanes)
+      yield* Queue.clear(wakes.work)
+      yield* store.reopenLanes([lane])
+      yield* Queue.take(wakes.lanes)
+      yield* Queue.take(wakes.work)
+    }))
+
+  test("a store that can be heard is not deaf", ({ store }) =>
+    Effect.gen(function* () {
+      assert.isFalse(yield* (yield* store.wakes).isDeaf)
     }))
 
   test("who no longer listens holds nobody up", ({ claim, enqueue, row, store }) =>
@@ -89,7 +107,7 @@ export const sharing: DefineTests = (test) => {
     Effect.gen(function* () {
       const other = yield* given(another)
       const wakes = yield* other.wakes
-      const woken = yield* Effect.forkChild(Queue.take(wakes))
+      const woken = yield* Effect.forkChild(Queue.take(wakes.work))
       // It may not listen yet when the first of them commits; a hint may be lost, and comes again.
       while (woken.pollUnsafe() === undefined) {
         yield* enqueue(row())
