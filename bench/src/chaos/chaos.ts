@@ -1,6 +1,7 @@
 /** One run: everything is started, goes wrong for a while by plan, is left in peace until nothing is due, and judged. */
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Evidence from "./evidence.ts"
 import * as Injector from "./injector.ts"
@@ -33,6 +34,8 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
   const began = yield* Clock.currentTimeMillis
   // The rest of the time is for the drain, and for looking.
   const millis = options.minutes * 60_000 * 0.7
+  // For a machine that has other things to do; a run that needs it says so by its figures.
+  const patience = 60_000 + millis / 2
   const plan = Plan.draw({ ...options, millis })
   const world = yield* World.make({
     seed,
@@ -62,16 +65,16 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
   yield* Console.log(
     `Postgres ${world.postgres}; ${relays} relays, ${options.producers} producers; ${plan.length} faults in ${Math.round(millis / 1_000)} s, seed ${seed}.`
   )
-  const injected = yield* Injector.run({ world, plan, relays: fleet, producers, impaired })
+  const injected = yield* Injector.run({ world, millis, plan, relays: fleet, producers, impaired })
   const faultsEnded = yield* Clock.currentTimeMillis
 
   yield* Console.log("No more faults; waiting until nothing is due.")
   const finished = yield* Effect.forEach(range(options.producers), (index) =>
-    until(World.isFinished(world, index), "90 seconds")
+    until(World.isFinished(world, index), patience)
   )
   const drained = yield* until(
     Effect.map(left(world), (count) => count === 0),
-    "90 seconds"
+    patience
   )
   const drainedAt = yield* Clock.currentTimeMillis
   yield* Effect.forEach(producers, (producer) => producer.stop(5_000), { concurrency: "unbounded" })
@@ -152,10 +155,7 @@ const left = (world: World.World): Effect.Effect<number> =>
     Effect.catchCause(() => Effect.succeed(Infinity))
   )
 
-const until = (
-  condition: Effect.Effect<boolean>,
-  atMost: "30 seconds" | "90 seconds"
-): Effect.Effect<boolean> =>
+const until = (condition: Effect.Effect<boolean>, atMost: Duration.Input): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     while (!(yield* condition)) yield* Effect.sleep("100 millis")
     return true

@@ -16,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
+import { closeSync, openSync } from "node:fs"
 import * as Child from "./childProcess.ts"
 import * as Notes from "./notes.ts"
 import * as Orders from "./orders.ts"
@@ -25,6 +26,8 @@ export interface ProducerSettings {
   readonly seed: number
   readonly databaseUrl: string
   readonly notes: string
+  /** The file that is there when all is committed. */
+  readonly finished: string
   /** The number of its first order. */
   readonly next: number
   /** How many messages were committed by the generations before. */
@@ -118,8 +121,8 @@ Child.run(
         concurrency: "unbounded",
         discard: true
       }).pipe(
-        // Whoever started this process asks what was committed, and says when to end.
-        Effect.andThen(Effect.sync(() => notes.add(["finished"]))),
+        // Whoever started this process looks for the file, and says when to end.
+        Effect.andThen(Effect.sync(() => closeSync(openSync(settings.finished, "w")))),
         Effect.andThen(Effect.never)
       ),
       Child.asked

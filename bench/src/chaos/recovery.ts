@@ -17,6 +17,14 @@ export interface Recovery {
    * database was away or recovering, the lanes were paused, or no relay worked.
    */
   readonly beyondLease: Spread
+  /** The slowest of them, the worst first. */
+  readonly slowest: ReadonlyArray<{
+    readonly name: string
+    readonly killedAt: number
+    readonly rows: number
+    readonly after: number
+    readonly beyondLease: number
+  }>
   /** From the moment when the database takes connections again to the first outcome that is written. */
   readonly afterRestart: Spread
   /** How long, in milliseconds, nobody could do anything: by what kept them. They may overlap. */
@@ -55,18 +63,17 @@ export const measure = (
 
   const kills = injected.kills.flatMap(({ at, name }) => {
     const moved = (holderOf.get(name) ?? []).filter((moment) => moment >= at)
-    return moved.length === 0 ? [] : [{ from: at, to: Math.max(...moved), rows: moved.length }]
+    if (moved.length === 0) return []
+    const waited = { from: at + leaseMillis, to: Math.max(...moved) }
+    const beyondLease = Math.max(0, waited.to - waited.from - shared(waited, blocked))
+    return [{ name, killedAt: at, rows: moved.length, after: waited.to - at, beyondLease }]
   })
   return {
     kills: kills.length,
     rows: kills.reduce((sum, { rows }) => sum + rows, 0),
-    afterKill: spread(kills.map(({ from, to }) => to - from)),
-    beyondLease: spread(
-      kills.map(({ from, to }) => {
-        const waited = { from: from + leaseMillis, to }
-        return Math.max(0, to - waited.from - shared(waited, blocked))
-      })
-    ),
+    afterKill: spread(kills.map(({ after }) => after)),
+    beyondLease: spread(kills.map(({ beyondLease }) => beyondLease)),
+    slowest: [...kills].sort((a, b) => b.beyondLease - a.beyondLease).slice(0, 5),
     afterRestart: spread(injected.restarts.map(({ to }, index) => (recovered[index]?.to ?? to) - to)),
     blocked: {
       databaseAway: length(recovered),

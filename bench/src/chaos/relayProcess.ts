@@ -8,6 +8,7 @@ import * as RetentionPruner from "@effect-cascade/outbox/RetentionPruner"
 import * as RetryPolicy from "@effect-cascade/outbox/RetryPolicy"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -55,7 +56,9 @@ const noting = (store: OutboxStoreShape, notes: Notes.Notes): OutboxStoreShape =
   ...store,
   claim: (capacities, lease) =>
     Effect.tap(store.claim(capacities, lease), (rows) =>
-      Effect.sync(() => notes.add(rows.map((row) => `claimed ${row.id} ${row.lease}`)))
+      Effect.map(Clock.currentTimeMillis, (at) =>
+        notes.add(rows.map((row) => `claimed ${row.id} ${row.lease} ${at}`))
+      )
     )
 })
 

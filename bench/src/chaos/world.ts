@@ -12,6 +12,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import { existsSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -124,6 +125,7 @@ export const producer = (
           producer: index + 1,
           databaseUrl: databaseUrl(world, link),
           notes: join(world.folder, `${slot}.notes`),
+          finished: finishedFile(world, index),
           next: 1 + notes.filter(({ words }) => words[0] === "begun").length,
           before: notes.reduce((sum, { words }) => sum + (words[0] === "committed" ? Number(words[2]) : 0), 0)
         })
@@ -133,10 +135,10 @@ export const producer = (
 
 /** Whether a producer has committed all that it was to. */
 export const isFinished = (world: World, index: number): Effect.Effect<boolean> =>
-  Effect.map(
-    Effect.promise(() => Notes.read(world.folder, `producer-${index + 1}`)),
-    (notes) => notes.some(({ words }) => words[0] === "finished")
-  )
+  Effect.sync(() => existsSync(finishedFile(world, index)))
+
+const finishedFile = ({ folder }: World, index: number): string =>
+  join(folder, `producer-${index + 1}.finished`)
 
 const databaseUrl = ({ database, links }: World, link: number): string => {
   const url = Redacted.value(database.url)

@@ -85,6 +85,7 @@ export const run = Effect.fnUntraced(function* ({ minutes, perSecond, seed }: So
   const injecting = yield* Effect.forkScoped(
     Injector.run({
       world,
+      millis,
       plan: Plan.draw({
         seed,
         millis,
