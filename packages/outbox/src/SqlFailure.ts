@@ -35,8 +35,9 @@ const wordsOfItsOwn = new Set("08 0A 23 25 28 2B 3B 3D 3F 40 42 53 54 55 57 58 7
 export const isTransient = (error: SqlError.SqlError): boolean =>
   error.isRetryable || transientStates.has(code(error) ?? "")
 
-// admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, read_only_sql_transaction (a failover)
-const transientStates = new Set(["57P01", "57P02", "57P03", "53300", "25006"])
+// admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, disk_full, out_of_memory,
+// configuration_limit_exceeded, read_only_sql_transaction (a failover)
+const transientStates = new Set(["57P01", "57P02", "57P03", "53300", "53100", "53200", "53400", "25006"])
 
 /**
  * Puts a lost connection back into the error channel.

@@ -42,7 +42,7 @@ describe("code and detail", () => {
 describe("isTransient", () => {
   it("is what may go better later", () => {
     assert.isTrue(SqlFailure.isTransient(lost))
-    for (const code of ["57P01", "57P02", "57P03", "53300", "25006"]) {
+    for (const code of ["57P01", "57P02", "57P03", "53300", "53100", "53200", "53400", "25006"]) {
       assert.isTrue(SqlFailure.isTransient(coded(code)), code)
     }
     for (const code of ["42P01", "23505", "22P02", "0A000"]) {

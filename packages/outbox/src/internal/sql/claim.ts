@@ -59,7 +59,8 @@ export const claim = (
         lease = work.lease + 1,
         leased_at = now(),
         lease_until = now() + ${options.leaseMillis}::float8 * interval '1 millisecond',
-        started = work.started + 1
+        -- Not beyond what the column holds: one row must not keep the others of its claim from being taken.
+        started = least(work.started, 2147483646) + 1
       -- An array, whose length the planner cannot take for that of the backlog: looked up, never scanned for.
       WHERE work.message_id = ANY (ARRAY(SELECT due.message_id FROM due))
     ),

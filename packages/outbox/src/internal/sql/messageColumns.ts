@@ -10,10 +10,17 @@ export const messageColumns = (sql: SqlClient.SqlClient): Fragment =>
   sql.literal(`coalesce(message.account, '') AS account,
       coalesce(message.tracking_id, '') AS "trackingId",
       coalesce(message.message_type, '') AS "messageType",
-      coalesce(message.uncertainty, 'hold') AS uncertainty,
+      -- Whatever somebody wrote there by hand: one row must not keep the others of its claim from being read.
+      CASE message.uncertainty WHEN 'resend' THEN 'resend' ELSE 'hold' END AS uncertainty,
       message.payload,
-      coalesce(extract(epoch FROM now() - message.created_at)::float8 * 1000, 0) AS "ageMillis",
-      extract(epoch FROM message.deadline - now())::float8 * 1000 AS "remainingMillis",
+      CASE
+        WHEN isfinite(message.created_at) THEN extract(epoch FROM now() - message.created_at)::float8 * 1000
+        ELSE 0
+      END AS "ageMillis",
+      CASE
+        WHEN isfinite(message.deadline) THEN extract(epoch FROM message.deadline - now())::float8 * 1000
+        WHEN message.deadline = '-infinity' THEN 0
+      END AS "remainingMillis",
       message.traceparent`)
 
 /** The join, for rows with this id. Lateral with a limit: looked up one by one, however many the planner expects. */

@@ -52,7 +52,7 @@ export const settle = (
     ),
     -- Lateral with a limit: looked up one by one, whatever the planner believes of the table.
     held AS MATERIALIZED (
-      SELECT settlement.*, work.attempts + settlement.counted AS attempt
+      SELECT settlement.*, least(work.attempts, 2147483646) + settlement.counted AS attempt
       FROM (SELECT * FROM settlement ORDER BY settlement.id) AS settlement
       CROSS JOIN LATERAL (
         SELECT work.attempts
