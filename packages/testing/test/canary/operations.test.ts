@@ -5,11 +5,13 @@ import { spoilt } from "./support/cases.ts"
 import { coreCases, coreExcused } from "./support/coreCases.ts"
 import { outboxCases, outboxExcused } from "./support/outboxCases.ts"
 import { type Export, exportsOf } from "./support/operations.ts"
+import { testingCases, testingExcused } from "./support/testingCases.ts"
 import * as Witness from "./support/witness.ts"
 
 const swept = [
   { library: "core", cases: coreCases, excused: coreExcused },
-  { library: "outbox", cases: outboxCases, excused: outboxExcused }
+  { library: "outbox", cases: outboxCases, excused: outboxExcused },
+  { library: "testing", cases: testingCases, excused: testingExcused }
 ] as const
 
 for (const { cases, excused, library } of swept) {

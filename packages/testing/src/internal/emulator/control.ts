@@ -12,6 +12,9 @@ import type { Emulation } from "./emulation.ts"
 /** Where the control interface begins. */
 export const prefix = "/__emulator/"
 
+/** The most bytes of a body that are read; a plan of faults takes a few hundred. */
+const bodyLimit = 1024 * 1024
+
 interface Answer {
   readonly status: number
   readonly value: unknown
@@ -34,12 +37,18 @@ export const make = (
   const operations = operationsOf(emulation, reset)
   return (request, response) => {
     const chunks: Array<Buffer> = []
-    request.on("data", (chunk: Buffer) => chunks.push(chunk))
+    let size = 0
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= bodyLimit) chunks.push(chunk)
+    })
     request.on("end", () => {
-      const url = new URL(request.url ?? "/", "http://localhost")
-      const operation = operations.get(`${request.method} ${url.pathname.slice(prefix.length)}`)
+      if (size > bodyLimit)
+        return run(Effect.sync(() => write(response, 413, { error: "the body is too large" })))
+      const [path = "", query = ""] = (request.url ?? "").split("?", 2)
+      const operation = operations.get(`${request.method} ${path.slice(prefix.length)}`)
       const question = {
-        query: url.searchParams,
+        query: new URLSearchParams(query),
         type: request.headers["content-type"] ?? "",
         body: Buffer.concat(chunks).toString()
       }

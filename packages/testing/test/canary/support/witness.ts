@@ -107,10 +107,7 @@ const printings = (value: unknown): ReadonlyArray<readonly [string, string]> => 
   const deep = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity, breakLength: 200 }
   return [
     ["inspect", text(() => inspect(value, deep))],
-    [
-      "inspect, hidden too",
-      text(() => inspect(value, { ...deep, showHidden: true, depth: 6, getters: true }))
-    ],
+    ["inspect, hidden too", text(() => inspect(value, { ...deep, showHidden: true, depth: 6 }))],
     ["JSON", text(() => JSON.stringify(value))],
     ["String", text(() => String(value))],
     ["template", text(() => `${value as string}`)],
