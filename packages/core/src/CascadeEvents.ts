@@ -30,7 +30,7 @@ export interface CascadeEventsOptions {
 export interface Publisher {
   /** Hands an event to every subscriber. Never waits for one. */
   readonly publish: (event: CascadeEvent) => Effect.Effect<void>
-  /** As `publish`, for several events in their order. */
+  /** As `publish`, for several events in their order. They are made (iterated) only where somebody subscribes. */
   readonly publishAll: (events: Iterable<CascadeEvent>) => Effect.Effect<void>
 }
 
@@ -94,6 +94,7 @@ export const make = Effect.fnUntraced(function* (
     publish: (event) => Effect.sync(() => publishUnsafe(event)),
     publishAll: (events) =>
       Effect.sync(() => {
+        if (subscribers.size === 0) return
         for (const event of events) publishUnsafe(event)
       }),
     stream: Stream.unwrap(subscribe),

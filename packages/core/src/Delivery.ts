@@ -5,6 +5,7 @@
  * the decision of the caller (the uncertainty policy of the outbox), never of a transport.
  */
 import * as Schema from "effect/Schema"
+import { trusted } from "./internal/trusted.ts"
 import { TrackingId } from "./TrackingId.ts"
 import * as TransportReason from "./TransportReason.ts"
 
@@ -35,7 +36,9 @@ export type Delivery = typeof Delivery.Type
 
 /** The provider accepted it as `messageId`. */
 export const accepted = (trackingId: TrackingId, messageId: string): Accepted =>
-  new Accepted({ trackingId, messageId }, { disableChecks: true })
+  makeAccepted({ _tag: "Accepted", trackingId, messageId })
+
+const makeAccepted = trusted(Accepted)
 
 /** It was not accepted, for `reason`; the reason itself says whether that is `NotSent` or `Unknown`. */
 export const notAccepted = (

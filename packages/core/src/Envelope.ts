@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
 import * as Tracer from "effect/Tracer"
+import { trusted } from "./internal/trusted.ts"
 import * as masked from "./internal/maskedClass.ts"
 import * as mask from "./internal/mask.ts"
 import { kindOf } from "./internal/unknown.ts"
@@ -112,23 +113,26 @@ export const seal = Effect.fnUntraced(function* (
 
 const isMessage = Schema.is(Message.Message)
 
+/** An envelope of parts that have been checked where they were made; looks at none of them. */
+export const unchecked: (parts: EnvelopeParts) => Envelope = trusted(Envelope)
+
+/** The parts of an envelope. */
+export type EnvelopeParts = Schema.Struct.Type<typeof Envelope.fields>
+
 /** Seals a message that was created at a known instant: how the outbox brings a stored one back to life. */
 export const at = (message: Message.Message, createdAt: DateTime.Utc, options?: SealOptions): Envelope => {
   const deadline = deadlineOf(message, createdAt)
-  return new Envelope(
-    {
-      message,
-      route: options?.route ?? "standard",
-      schedule: options?.schedule ?? "provider",
-      account: options?.account ?? defaultAccount,
-      createdAt,
-      ...(deadline === undefined ? {} : { deadline }),
-      ...(options?.traceparent === undefined ? {} : { traceparent: options.traceparent }),
-      ...(options?.headers === undefined ? {} : { headers: options.headers })
-    },
-    // Every part has been checked where it was made.
-    { disableChecks: true }
-  )
+  return unchecked({
+    message,
+    route: options?.route ?? "standard",
+    schedule: options?.schedule ?? "provider",
+    account: options?.account ?? defaultAccount,
+    createdAt,
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(options?.traceparent === undefined ? {} : { traceparent: options.traceparent }),
+    // A copy: the envelope must not change when the caller's notes do.
+    ...(options?.headers === undefined ? {} : { headers: { ...options.headers } })
+  })
 }
 
 /** The instant after which a message must not be sent, or `undefined` for one without a ttl. */

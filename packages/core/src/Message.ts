@@ -20,6 +20,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as mask from "./internal/mask.ts"
 import * as masked from "./internal/maskedClass.ts"
+import { trusted } from "./internal/trusted.ts"
 import * as rules from "./internal/messageRules.ts"
 import { isObject, own } from "./internal/unknown.ts"
 import { InvalidMessage, Problem } from "./InvalidMessage.ts"
@@ -337,19 +338,27 @@ const build = (
   }
   const [first, ...rest] = rules.problems(type, fields).map(explain)
   if (first !== undefined) return refuse(fields, [first, ...rest])
-  const { scheduledSent, ttl, ...others } = fields
+  const { scheduledSent, surveyOptions, ttl, ...others } = fields
   const values = {
     ...others,
+    // A copy: the message must not change when the caller's array does.
+    ...(Array.isArray(surveyOptions) ? { surveyOptions: [...surveyOptions] } : {}),
     ...(ttl === undefined ? {} : { ttl: Duration.seconds(Number(ttl)) }),
     ...(scheduledSent === undefined
       ? {}
       : { scheduledSent: DateTime.makeUnsafe(rules.instant(scheduledSent) ?? Number.NaN) })
   }
+  const tag = tagOf[type]
   // The rules have just been checked; the schema need not check them a second time.
-  return Result.succeed(new constructors[tagOf[type]](values as never, { disableChecks: true }))
+  return Result.succeed(constructors[tag]({ _tag: tag, ...values } as never))
 }
 
-const constructors = { Transaction, Promo, ViberSurvey, FlashCall }
+const constructors = {
+  Transaction: trusted(Transaction),
+  Promo: trusted(Promo),
+  ViberSurvey: trusted(ViberSurvey),
+  FlashCall: trusted(FlashCall)
+}
 
 const refuse = (
   fields: Readonly<Record<string, unknown>>,

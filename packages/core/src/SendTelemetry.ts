@@ -73,17 +73,21 @@ const record = Effect.fnUntraced(function* (
   for (const envelope of batch) {
     const delivery = byId.get(envelope.trackingId)
     const error = errorOf(delivery)
+    const outcome = delivery === undefined ? "unknown" : words[delivery._tag]
+    const key = `${envelope.account}\n${envelope.message._tag}\n${outcome}\n${error ?? ""}`
+    const seen = counts.get(key)
+    if (seen !== undefined) {
+      seen.count++
+      continue
+    }
     const found = {
       ...operation("send", transport),
       [attributes.account]: envelope.account,
       [attributes.messageType]: typeOf(envelope),
-      [attributes.outcome]: delivery === undefined ? "unknown" : words[delivery._tag],
+      [attributes.outcome]: outcome,
       ...(error === undefined ? {} : { [attributes.errorType]: error })
     }
-    const key = Object.values(found).join("\n")
-    const seen = counts.get(key)
-    if (seen === undefined) counts.set(key, { attributes: found, count: 1 })
-    else seen.count++
+    counts.set(key, { attributes: found, count: 1 })
   }
   for (const one of counts.values()) {
     yield* Metric.update(Metric.withAttributes(sentMessages, one.attributes), one.count)

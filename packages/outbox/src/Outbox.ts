@@ -15,6 +15,7 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -149,19 +150,21 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
     envelopes: ReadonlyArray<Envelope.Envelope>,
     inserted: ReadonlyArray<InsertedRow>
   ) {
-    const written: Array<CascadeEvent.Enqueued> = []
+    const written: Array<Envelope.Envelope> = []
     const found: Array<OutboxTelemetry.Counted & { readonly outcome: "same" | "refused" }> = []
     for (const [index, { result }] of inserted.entries()) {
       const envelope = envelopes[index]
       if (envelope === undefined) continue
-      const about = CascadeEvent.about(envelope, envelope.createdAt)
-      if (result === "inserted") written.push(new CascadeEvent.Enqueued(about, unchecked))
-      else found.push({ ...about, outcome: result === "existing" ? "same" : "refused" })
+      if (result === "inserted") written.push(envelope)
+      else found.push({ ...countedOf(envelope), outcome: result === "existing" ? "same" : "refused" })
     }
     if (found.length > 0) yield* OutboxTelemetry.countDuplicates(found)
     if (written.length > 0) {
       yield* store.afterCommit(
-        Effect.andThen(OutboxTelemetry.countEnqueued(written), publisher.publishAll(written))
+        Effect.andThen(
+          OutboxTelemetry.countEnqueued(written.map(countedOf)),
+          publisher.publishAll(Iterable.map(written, enqueuedEvent))
+        )
       )
     }
   })
@@ -191,6 +194,14 @@ const describe = (rows: Arr.NonEmptyReadonlyArray<NewRow>): Record<string, strin
 
 /** The outbox as a layer. */
 export const layer: Layer.Layer<Outbox, never, OutboxStore> = Layer.effect(Outbox, make)
+
+const countedOf = ({ account, message }: Envelope.Envelope): OutboxTelemetry.Counted => ({
+  account,
+  messageType: Message.messageType[message._tag]
+})
+
+const enqueuedEvent = (envelope: Envelope.Envelope): CascadeEvent.Enqueued =>
+  new CascadeEvent.Enqueued(CascadeEvent.about(envelope, envelope.createdAt), unchecked)
 
 const unchecked = { disableChecks: true }
 

@@ -143,22 +143,19 @@ export const toEnvelope = (
       unreadable(`the message breaks its rules: ${error.problems.map((problem) => problem.path).join(", ")}`),
     onSuccess: (message) =>
       Result.succeed(
-        new Envelope.Envelope(
-          {
-            message,
-            route,
-            schedule,
-            account: row.account,
-            createdAt: DateTime.add(now, { milliseconds: -row.ageMillis }),
-            ...(row.remainingMillis === null
-              ? {}
-              : { deadline: DateTime.add(now, { milliseconds: row.remainingMillis }) }),
-            ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-            ...(headers === undefined ? {} : { headers })
-          },
-          // Every part has just been checked.
-          { disableChecks: true }
-        )
+        // Every part has just been checked.
+        Envelope.unchecked({
+          message,
+          route,
+          schedule,
+          account: row.account,
+          createdAt: DateTime.add(now, { milliseconds: -row.ageMillis }),
+          ...(row.remainingMillis === null
+            ? {}
+            : { deadline: DateTime.add(now, { milliseconds: row.remainingMillis }) }),
+          ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
+          ...(headers === undefined ? {} : { headers })
+        })
       )
   })
 }

@@ -87,15 +87,16 @@ export const deliverBatch = Effect.fnUntraced(function* (
     attempt(toSend, options)
   )
   const after = yield* sinceClaim(batch)
-  const settled = yield* Effect.forEach(toSend, (sent, index) => {
+  for (const [index, sent] of toSend.entries()) {
     // `attempt` answers for each envelope in its order.
     const delivery = deliveries[index] ?? Delivery.notAccepted(sent.envelope.trackingId, defect)
-    return Effect.map(settle(sent, delivery, after, options), (settlement): Decided => ({
-      ...sent,
-      settlement
-    }))
-  })
-  return [...decided, ...settled]
+    // Only what is unknown depends on more than the delivery.
+    const facts =
+      delivery._tag === "Unknown" ? yield* factsOf(sent, delivery.reason, after, options) : noFacts
+    const settlement = Settlement.decide(delivery, { uncertainty: sent.row.uncertainty, ...facts })
+    decided.push({ row: sent.row, envelope: sent.envelope, settlement })
+  }
+  return decided
 })
 
 const sinceClaim = (batch: Batch): Effect.Effect<number> =>
@@ -122,7 +123,7 @@ const attempt = (
     // The batch's own fiber cannot be interrupted, so that its outcome is always written; the send can.
     Effect.interruptible,
     Effect.timeoutOrElse({ duration: options.sendTimeout, orElse: () => Effect.succeed(all(timedOut)) }),
-    Effect.raceFirst(Effect.as(Deferred.await(options.cut), all(interrupted))),
+    Effect.raceFirst(Effect.map(Deferred.await(options.cut), () => all(interrupted))),
     Effect.catchCause((cause) =>
       Effect.as(
         Effect.logError(
@@ -139,20 +140,20 @@ const timedOut = new Reason.TimedOut()
 const interrupted = new Reason.CutShort({ by: "interruption" })
 const defect = new Reason.CutShort({ by: "defect" })
 
-const settle = Effect.fnUntraced(function* (
+type Facts = Omit<Settlement.Facts, "uncertainty">
+
+const noFacts: Facts = { next: undefined, remaining: undefined }
+
+const factsOf = (
   { row }: ToSend,
-  delivery: Delivery.Delivery,
+  reason: Reason.UnknownReason,
   passed: number,
   options: DeliverOptions
-): Effect.fn.Return<Settlement.Settlement> {
-  const next = delivery._tag === "Unknown" ? yield* nextDelay(row, delivery.reason, options) : undefined
-  const left = remaining(row, passed)
-  return Settlement.decide(delivery, {
-    uncertainty: row.uncertainty,
-    next,
-    remaining: left === undefined ? undefined : Duration.millis(left)
+): Effect.Effect<Facts> =>
+  Effect.map(nextDelay(row, reason, options), (next) => {
+    const left = remaining(row, passed)
+    return { next, remaining: left === undefined ? undefined : Duration.millis(left) }
   })
-})
 
 // A schedule is the program's own code. If it breaks, its row waits as uncertain; the rest of the batch is not lost.
 const nextDelay = (row: ClaimedRow, reason: Reason.TransportReason, options: DeliverOptions) =>

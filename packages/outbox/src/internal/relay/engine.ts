@@ -6,7 +6,6 @@
  * promos, and a promo is not starved by codes. Claiming stops while slots are full, so nothing piles up in memory.
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
-import type { CascadeEvent } from "@effect-cascade/core/CascadeEvent"
 import type * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import type { TransportShape } from "@effect-cascade/core/Transport"
 import * as Arr from "effect/Array"
@@ -15,6 +14,7 @@ import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Iterable from "effect/Iterable"
 import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -181,21 +181,22 @@ export const make = Effect.fnUntraced(function* (
   const report = Effect.fnUntraced(function* (decided: ReadonlyArray<Decided>, settled: ReadonlySet<string>) {
     const at = yield* DateTime.now
     const lost: Array<Decided> = []
-    const events: Array<CascadeEvent> = []
+    const held: Array<Decided> = []
     for (const one of decided) {
-      if (!settled.has(one.row.id)) {
+      if (settled.has(one.row.id)) {
+        held.push(one)
+        tally[one.settlement.kind]++
+      } else {
         lost.push(one)
-        continue
       }
-      tally[one.settlement.kind]++
-      const event = eventOf(one, at)
-      if (event !== undefined) events.push(event)
     }
     tally.lost += lost.length
     yield* OutboxTelemetry.countSettled(
-      decided.flatMap(({ row, settlement }) =>
-        settled.has(row.id) ? { ...row, outcome: settlement.kind } : []
-      )
+      held.map(({ row: { account, messageType }, settlement }) => ({
+        account,
+        messageType,
+        outcome: settlement.kind
+      }))
     )
     if (lost.length > 0) {
       yield* OutboxTelemetry.countLost(lost.map(({ row }) => row))
@@ -203,7 +204,12 @@ export const make = Effect.fnUntraced(function* (
         "outbox: leases lost before their outcome was written; nothing was changed"
       ).pipe(Effect.annotateLogs({ relay, rows: lost.length, kinds: countKinds(lost) }))
     }
-    yield* options.events.publishAll(events)
+    yield* options.events.publishAll(
+      Iterable.flatMap(held, (one) => {
+        const event = eventOf(one, at)
+        return event === undefined ? [] : [event]
+      })
+    )
   })
 
   const capacities = Effect.gen(function* () {
