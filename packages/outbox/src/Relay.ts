@@ -297,6 +297,15 @@ const watchLanes = (
     Effect.forever
   )
 
+/**
+ * The longest pause, in milliseconds, after claims that failed. A database that is away may be back at any moment, and
+ * the rows of a relay that was killed meanwhile wait for this one.
+ */
+const longestPause = { away: 1_000, broken: 5_000 } as const
+
+const isAway = (cause: Cause.Cause<StoreError>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), ({ isRetryable }) => isRetryable)
+
 const pumpLoop = Effect.fnUntraced(function* (
   engine: Engine.Engine,
   wakes: Wakes,
@@ -319,12 +328,13 @@ const pumpLoop = Effect.fnUntraced(function* (
             )
       ),
       Effect.catchCause((cause) =>
-        Cause.hasInterrupts(cause) ? Effect.failCause(cause) : Effect.succeed(undefined)
+        Cause.hasInterrupts(cause) ? Effect.failCause(cause) : Effect.succeed({ failure: cause })
       )
     )
-    if (claimed === undefined) {
+    if ("failure" in claimed) {
       // Never faster than this, whatever wakes it: a database that is away must not be hammered.
-      yield* Effect.sleep(Math.min(5_000, 100 * 2 ** Math.min(failures, 10)))
+      const longest = isAway(claimed.failure) ? longestPause.away : longestPause.broken
+      yield* Effect.sleep(Math.min(longest, 100 * 2 ** Math.min(failures, 10)))
       failures++
       continue
     }
