@@ -43,7 +43,9 @@ it.effect("runs by itself, and goes on after a failure, which it says", () => {
     assert.isAtLeast(runs, 3)
     assert.deepStrictEqual(
       logs.lines.filter((line) => line.startsWith("Warn")),
-      ["Warn outbox: retention failed, trying again with the next run"]
+      [
+        "Warn outbox: retention failed, trying again with the next run StoreError: the outbox store failed to scrub: the database is away"
+      ]
     )
   }).pipe(Effect.provide(RetentionPruner.layer().pipe(Layer.provide(store))), Effect.provide(logs.layer))
 })

@@ -99,6 +99,12 @@ onFollowed("a phone number and a text", (test) => {
         outbox.enqueueAll(["told", "fails", "refused", "breaks"].map((id) => transaction(id, secret)))
       )
       yield* drain({ sent: recording() })
+      // The refused one last: it pauses the look-ups of its account.
+      yield* SqlClient.SqlClient.use(
+        (sql) => sql`
+          UPDATE cascade.delivery_status SET next_check_at = next_check_at - interval '1 minute'
+          WHERE provider_message_id <> 'provider-refused'`
+      )
       const answers = yield* Effect.gen(function* () {
         const lookup = scripted((id, call) => {
           if (id === "provider-fails") return refuses(new Reason.ServerError({ status: 500 }))(id, call)
