@@ -24,6 +24,8 @@ export interface ChaosOptions {
   readonly leaseMillis: number
   /** How much longer than a lease the rows of a killed relay may wait, when somebody could have taken them. */
   readonly slackMillis: number
+  /** How long a request may be on its way to the provider. */
+  readonly transitMillis: number
   readonly keepFolder: boolean
 }
 
@@ -88,7 +90,7 @@ export const run = Effect.fnUntraced(function* (options: ChaosOptions) {
   const died = [...fleet, ...producers].flatMap(diedByThemselves)
   const late = recovery.beyondLease.max > options.slackMillis
   const verdicts: ReadonlyArray<Judge.Verdict> = [
-    ...Judge.judge(evidence),
+    ...Judge.judge(evidence, { transitMillis: options.transitMillis }),
     {
       promise: `what a killed relay held moves again within ${(leaseMillis + options.slackMillis) / 1_000} s, if anything can`,
       of: recovery.kills,

@@ -19,7 +19,16 @@ export interface Verdict {
   readonly examples: ReadonlyArray<string>
 }
 
-export const judge = (evidence: Evidence): ReadonlyArray<Verdict> => {
+export interface JudgeOptions {
+  /**
+   * How long a request may be on its way: so much later than its deadline it may come, in milliseconds. The relay looks
+   * at the clock before it sends, and gives at least a whole second. Defaults to 0.
+   */
+  readonly transitMillis?: number | undefined
+}
+
+export const judge = (evidence: Evidence, options?: JudgeOptions): ReadonlyArray<Verdict> => {
+  const transitMillis = options?.transitMillis ?? 0
   const { committed, ledger, messages, odd, orders, rolledBack } = evidence
   const byTrackingId = new Map(messages.map((message) => [message.trackingId, message]))
   // In the order of their requests: one that the provider let wait may be accepted after the one that followed it.
@@ -68,7 +77,7 @@ export const judge = (evidence: Evidence): ReadonlyArray<Verdict> => {
     count("`resend` sends again only after a recorded unknown outcome", resent, (message) => {
       const unknowns = message.outcomes.filter(isUnknown)
       return received(message).some(
-        ({ at }, index) => unknowns.filter((unknown) => unknown.at <= at).length < index
+        ({ at }, index) => unknowns.filter((unknown) => unknown.at <= at + clockStep).length < index
       )
     }),
     count("`resend` is not given up while it can be sent", resent, (message) => {
@@ -77,7 +86,7 @@ export const judge = (evidence: Evidence): ReadonlyArray<Verdict> => {
       return end?.kind === "dead" && end.reason !== "Rejected" && end.reason !== "CutShort"
     }),
     count("nothing is sent after its deadline", dated, (message) =>
-      received(message).some(({ at }) => at > (message.deadline ?? Infinity))
+      received(message).some(({ at }) => at > (message.deadline ?? Infinity) + transitMillis)
     ),
     count("nothing is sent before its time", scheduled, (message) =>
       received(message).some(({ at }) => at < (marksOf(message.trackingId).notBefore ?? 0))
@@ -104,6 +113,9 @@ export const judge = (evidence: Evidence): ReadonlyArray<Verdict> => {
 
 /** Of the schedule that the relays of a run have, in milliseconds, and the second that a provider needs at least. */
 const longestRetry = 4_000
+
+/** The ledger knows whole milliseconds, the database parts of them. */
+const clockStep = 1
 
 const verdict = (promise: string, of: number, broken: ReadonlyArray<string>): Verdict => ({
   promise,

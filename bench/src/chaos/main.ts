@@ -37,6 +37,10 @@ const flags = {
     Flag.withDescription("how many seconds more than a lease a recovery may take"),
     Flag.withDefault(2)
   ),
+  transit: Flag.Finite("transit").pipe(
+    Flag.withDescription("how many seconds a request may be on its way, and come so much after a deadline"),
+    Flag.withDefault(0)
+  ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("the result as JSON on the last line"),
     Flag.withDefault(false)
@@ -50,7 +54,19 @@ const flags = {
 const command = Command.make(
   "chaos",
   flags,
-  Effect.fn(function* ({ json, keep, kills, lease, messages, minutes, relays, restarts, seed, slack }) {
+  Effect.fn(function* ({
+    json,
+    keep,
+    kills,
+    lease,
+    messages,
+    minutes,
+    relays,
+    restarts,
+    seed,
+    slack,
+    transit
+  }) {
     const result = yield* Effect.scoped(
       Chaos.run({
         seed,
@@ -62,6 +78,7 @@ const command = Command.make(
         producers: 2,
         leaseMillis: lease * 1_000,
         slackMillis: slack * 1_000,
+        transitMillis: transit * 1_000,
         keepFolder: keep
       })
     )

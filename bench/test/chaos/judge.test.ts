@@ -81,6 +81,12 @@ describe("judge", () => {
     assert.deepStrictEqual(broken(good), [])
   })
 
+  it("allows a request the time that it may be on its way", () => {
+    const late = received(accepted("1-1.2", 9_600))
+    const found = judge(late, { transitMillis: 100 }).filter((verdict) => verdict.broken > 0)
+    assert.deepStrictEqual(found, [])
+  })
+
   const cases: ReadonlyArray<readonly [what: string, promise: RegExp, evidence: Evidence]> = [
     ["an order that is gone", /commit that was confirmed/, { ...good, committed: new Set(["1-1", "1-9"]) }],
     ["an order without a message of it", /committed together/, { ...good, messages: good.messages.slice(1) }],
