@@ -88,7 +88,10 @@ export const draw = (seed: number): Schedule => {
     // Most go wrong where something is under way.
     const near = (busy[prng.between(0, busy.length - 1)] ?? 0) + prng.between(-500, 300)
     const when = Math.min(Math.max(0, near), length)
-    add(happening(prng, { relays, keys }), prng.chance(0.6) ? when : at())
+    const action = happening(prng, { relays, keys })
+    // There is nothing to decide about before something has ended.
+    const late = "key" in action && action.do !== "cancel" && action.do !== "poison"
+    add(action, late ? prng.between(Math.floor(length / 2), length) : prng.chance(0.6) ? when : at())
   }
   return {
     seed,
@@ -175,8 +178,8 @@ const happening = (
     }
   }
   if (kind < 0.84) return { do: prng.pick(["kill", "stop", "stop", "start"]), relay }
-  if (kind < 0.89) return { do: prng.pick(operator), key }
-  if (kind < 0.95) return { do: prng.pick(["pause", "resume"]), lane: prng.pick(lanes) }
+  if (kind < 0.92) return { do: prng.pick(operator), key }
+  if (kind < 0.96) return { do: prng.pick(["pause", "resume"]), lane: prng.pick(lanes) }
   return { do: "clock jump", relay, millis: prng.between(-20_000, 20_000) }
 }
 

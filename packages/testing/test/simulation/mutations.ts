@@ -220,6 +220,13 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     })
   },
 
+  "an operator's pause is not seen": {
+    store: (store) => ({
+      ...store,
+      lanes: Effect.map(store.lanes, (lanes) => lanes.filter(({ reason }) => reason !== undefined))
+    })
+  },
+
   "a paused lane never opens again": {
     store: (store) => ({
       ...store,

@@ -48,6 +48,9 @@ const patience = Duration.toMillis("4 minutes")
 /** A supervisor starts a process again this long after its death. */
 const restartDelay = 1_500
 
+/** A relay obeys an operator's pause with its next heartbeat, which takes a little. */
+const obedience = Duration.toMillis(Process.relayOptions.heartbeat) + 1_000
+
 /** A graceful stop takes at most the grace period, what the store still needs, and the end of the leases. */
 const stopLimit = 60_000
 
@@ -70,6 +73,8 @@ export const simulate = (schedule: Schedule, mutation: Mutation = {}): Result =>
   const attempted = new Set<string>()
   /** Of these nobody was told whether they committed. */
   const unsure = new Set<string>()
+  /** Since when lanes are paused by the operator. */
+  const paused = new Map<string, number>()
   let open = 0
   let deaths = 0
   let over = false
@@ -90,7 +95,11 @@ export const simulate = (schedule: Schedule, mutation: Mutation = {}): Result =>
     const message = state.keys.get(State.keyOf(envelope))
     const { trackingId } = envelope
     if (message === undefined) return problem(`${trackingId}: it was sent before it was committed`)
-    const { deadline, outcomes, work } = message
+    const { deadline, outcomes, row, work } = message
+    const stillFor = now - (paused.get(row.lane) ?? now)
+    if (stillFor > obedience && !process.disturbed) {
+      problem(`${trackingId}: ${process.name} sends in a lane that has been paused for ${stillFor} ms`)
+    }
     const fresh = outcomes.findLastIndex(({ kind }) => kind === "requeued") + 1
     if (outcomes.slice(fresh).filter(({ kind }) => kind === "lapsed").length >= lapseLimit) {
       problem(`${trackingId}: it was sent again, though ${lapseLimit} of its leases ended without a word`)
@@ -210,12 +219,14 @@ export const simulate = (schedule: Schedule, mutation: Mutation = {}): Result =>
       case "resolve as not sent":
         return operate(state, watch, step.do, `default/m${step.key}`, Math.floor(world.now()))
       case "pause":
+        paused.set(step.lane, paused.get(step.lane) ?? world.now())
         return Lanes.pause(
           state,
           { lanes: [step.lane], duration: undefined, reason: undefined, trips: 0 },
           world.now()
         )
       case "resume":
+        paused.delete(step.lane)
         return Lanes.resume(state, [step.lane])
       case "start":
         return startAt(step.relay)
@@ -252,6 +263,7 @@ export const simulate = (schedule: Schedule, mutation: Mutation = {}): Result =>
 
   const calmDown = () => {
     provider.calmDown()
+    paused.clear()
     for (const process of processes) {
       process.traps.length = 0
       process.faults.length = 0
