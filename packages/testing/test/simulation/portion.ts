@@ -8,7 +8,7 @@ import * as Campaign from "./campaign.ts"
 /** How many schedules all portions have together. */
 const total = 10_000
 const portions = 2
-const chunk = 500
+const chunk = 250
 
 /** The first seed: `CASCADE_TEST_SEED` draws others, as for every property. */
 const first = (() => {
