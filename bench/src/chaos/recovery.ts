@@ -27,10 +27,13 @@ export interface Recovery {
   }>
   /** From the moment when the database takes connections again to the first outcome that is written. */
   readonly afterRestart: Spread
+  /** All times in which nobody could do anything. */
+  readonly spans: ReadonlyArray<Outage>
   /** How long, in milliseconds, nobody could do anything: by what kept them. They may overlap. */
   readonly blocked: {
     readonly databaseAway: number
     readonly lanesPaused: number
+    readonly lanesOnTrial: number
     readonly noRelay: number
   }
 }
@@ -59,7 +62,7 @@ export const measure = (
     from,
     to: written.find((at) => at > to) ?? to
   }))
-  const blocked = merged([...recovered, ...watched.paused, ...watched.deserted])
+  const blocked = merged([...recovered, ...watched.paused, ...watched.onTrial, ...watched.deserted])
 
   const kills = injected.kills.flatMap(({ at, name }) => {
     const moved = (holderOf.get(name) ?? []).filter((moment) => moment >= at)
@@ -75,9 +78,11 @@ export const measure = (
     beyondLease: spread(kills.map(({ beyondLease }) => beyondLease)),
     slowest: [...kills].sort((a, b) => b.beyondLease - a.beyondLease).slice(0, 5),
     afterRestart: spread(injected.restarts.map(({ to }, index) => (recovered[index]?.to ?? to) - to)),
+    spans: blocked,
     blocked: {
       databaseAway: length(recovered),
       lanesPaused: length(watched.paused),
+      lanesOnTrial: length(watched.onTrial),
       noRelay: length(watched.deserted)
     }
   }

@@ -54,10 +54,8 @@ export const table = (result: ChaosResult): string => {
       ],
       ["  beyond a lease, while somebody could", spread(recovery.beyondLease)],
       [
-        "nobody could: database away, lanes paused, no relay",
-        [recovery.blocked.databaseAway, recovery.blocked.lanesPaused, recovery.blocked.noRelay]
-          .map(inSeconds)
-          .join(", ")
+        "nobody could: database away, lanes paused, lanes on trial, no relay",
+        Object.values(recovery.blocked).map(inSeconds).join(", ")
       ],
       ["first outcome after a restart of the database", spread(recovery.afterRestart)]
     ]),

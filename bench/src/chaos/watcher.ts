@@ -6,8 +6,13 @@ import type { Supervised } from "./supervisor.ts"
 import type { World } from "./world.ts"
 
 export interface Watched {
-  /** Times in which the lanes of the account were paused, as far as could be seen. */
+  /** Times in which lanes of the account were paused, as far as could be seen. */
   readonly paused: ReadonlyArray<Outage>
+  /**
+   * Times in which a pause was over and one relay at a time had the right to try. If that one is killed, the others
+   * wait until its right is over.
+   */
+  readonly onTrial: ReadonlyArray<Outage>
   /** Times in which no relay worked that had a sound link to the database. */
   readonly deserted: ReadonlyArray<Outage>
 }
@@ -21,25 +26,30 @@ export const start = Effect.fnUntraced(function* (
   impaired: ReadonlyArray<number>
 ) {
   const paused: Array<Outage> = []
+  const onTrial: Array<Outage> = []
   const deserted: Array<Outage> = []
 
   const look = Effect.gen(function* () {
     const from = yield* Clock.currentTimeMillis
     // While the database is away nothing can be seen of it; that is known from elsewhere.
-    const lanes = yield* world.sql<{ readonly count: number }>`
-      SELECT count(*)::int AS count FROM cascade.lane WHERE paused_until > now()`.pipe(
+    const lanes = yield* world.sql<{ readonly paused: number; readonly tried: number }>`
+      SELECT
+        (count(*) FILTER (WHERE paused_until > now()))::int AS paused,
+        (count(*) FILTER (WHERE paused_until <= now()))::int AS tried
+      FROM cascade.lane`.pipe(
       Effect.timeout("2 seconds"),
       Effect.catchCause(() => Effect.succeed([]))
     )
     const isDeserted = !relays.some((relay, link) => relay.isReady() && !impaired.includes(link))
     yield* Effect.sleep(interval)
     const seen = { from: from - interval, to: yield* Clock.currentTimeMillis }
-    if ((lanes[0]?.count ?? 0) > 0) add(paused, seen)
+    if ((lanes[0]?.paused ?? 0) > 0) add(paused, seen)
+    if ((lanes[0]?.tried ?? 0) > 0) add(onTrial, seen)
     if (isDeserted) add(deserted, seen)
   })
   yield* Effect.forkScoped(Effect.forever(look))
 
-  return Effect.sync((): Watched => ({ paused: [...paused], deserted: [...deserted] }))
+  return Effect.sync((): Watched => ({ paused: [...paused], onTrial: [...onTrial], deserted: [...deserted] }))
 })
 
 const add = (spans: Array<Outage>, seen: Outage) => {

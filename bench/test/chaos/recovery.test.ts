@@ -47,7 +47,11 @@ describe("measure", () => {
     const recovery = measure(
       evidence,
       injected,
-      { paused: [{ from: 6_500, to: 7_500 }], deserted: [{ from: 7_000, to: 8_000 }] },
+      {
+        paused: [{ from: 6_500, to: 7_000 }],
+        onTrial: [{ from: 7_000, to: 7_500 }],
+        deserted: [{ from: 7_000, to: 8_000 }]
+      },
       5_000
     )
     assert.strictEqual(recovery.kills, 1)
@@ -59,7 +63,7 @@ describe("measure", () => {
   })
 
   it("finds no recovery too slow within the lease", () => {
-    const recovery = measure(evidence, injected, { paused: [], deserted: [] }, 60_000)
+    const recovery = measure(evidence, injected, { paused: [], onTrial: [], deserted: [] }, 60_000)
     assert.strictEqual(recovery.beyondLease.max, 0)
   })
 })
