@@ -23,8 +23,8 @@ export const table = (result: ChaosResult): string => {
       ["links to the database slow, cut short, reset or refused for a while", whole(injected.badLinks)],
       ["provider away", whole(injected.providerOutages.length)],
       [
-        "requests to the provider met by a fault",
-        `${whole(sum(Object.values(injected.provider)))} of ${whole(counts.requests)}`
+        "faults that requests to the provider met",
+        `${whole(sum(Object.values(injected.provider)))} in ${whole(counts.requests)} requests`
       ],
       ...Object.entries(injected.provider)
         .sort(([a], [b]) => a.localeCompare(b))
