@@ -5,6 +5,8 @@ import { Operator, OutboxAdmin } from "@effect-cascade/outbox/OutboxAdmin"
 import { assert } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import * as statements from "../src/internal/sql/claim.ts"
+import * as Tables from "../src/internal/sql/tables.ts"
 import * as Operated from "./support/admin.ts"
 import { anotherStore } from "./support/database.ts"
 import { flashCall, ids, promo, transaction } from "./support/messages.ts"
@@ -124,7 +126,15 @@ Operated.onOperated("cancel in a race", (test) => {
   test("with a claim that has the row: it waits, and then it is in flight", () =>
     Effect.gen(function* () {
       yield* enqueue()
-      const answer = yield* oneAfterTheOther(claimOne, cancel())
+      const sql = yield* SqlClient.SqlClient
+      // The bare statement: a claim of the store has ended by itself before anybody can wait for it.
+      const claimed = statements.claim(sql, Tables.make(sql, "cascade"), {
+        capacities: [{ lane: "default/high", limit: 1 }],
+        leaseMillis: Duration.toMillis(lease),
+        relay: "another",
+        lapseReason: "{}"
+      })
+      const answer = yield* oneAfterTheOther(claimed, cancel())
       assert.strictEqual(answer._tag, "InFlight")
       assert.strictEqual((yield* workOf("order-1")).length, 1)
     }))
