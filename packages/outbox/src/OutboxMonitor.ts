@@ -6,7 +6,6 @@
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import { attributes } from "@effect-cascade/core/Telemetry"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -56,13 +55,12 @@ export const run = Effect.fnUntraced(function* (
     yield* look.pipe(
       // An idle program must not fill a trace store with its looks.
       Effect.withTracerEnabled(false),
+      // Also an interruption that comes from within the store. One of this very fiber ends it, and comes by no handler.
       Effect.catchCause((cause) =>
-        Cause.hasInterrupts(cause)
-          ? Effect.failCause(cause)
-          : Effect.logWarning(
-              "outbox: its gauges could not be read, trying again with the next look",
-              CauseSummary.of(cause)
-            )
+        Effect.logWarning(
+          "outbox: its gauges could not be read, trying again with the next look",
+          CauseSummary.of(cause)
+        )
       )
     )
     // Processes that start together must not look together.

@@ -320,15 +320,12 @@ const pumpLoop = Effect.fnUntraced(function* (
 
   while (true) {
     const claimed = yield* engine.claimRecent.pipe(
-      Effect.tapCause((cause) =>
-        Cause.hasInterrupts(cause)
-          ? Effect.void
-          : Effect.logWarning("outbox: claiming failed, trying again", CauseSummary.of(cause)).pipe(
-              Effect.annotateLogs({ relay: config.name, failures: failures + 1 })
-            )
-      ),
+      // Also an interruption that comes from within the store. One of this very fiber ends it, and comes by no handler.
       Effect.catchCause((cause) =>
-        Cause.hasInterrupts(cause) ? Effect.failCause(cause) : Effect.succeed({ failure: cause })
+        Effect.logWarning("outbox: claiming failed, trying again", CauseSummary.of(cause)).pipe(
+          Effect.annotateLogs({ relay: config.name, failures: failures + 1 }),
+          Effect.as({ failure: cause })
+        )
       )
     )
     if ("failure" in claimed) {

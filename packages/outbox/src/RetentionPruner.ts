@@ -9,7 +9,6 @@
  * over, for messages that ended long after they were enqueued.
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -131,13 +130,9 @@ const runForever = (pruner: RetentionPrunerShape, every: Duration.Duration) =>
           ? Effect.annotateLogs(Effect.logDebug("outbox: retention"), { ...figures })
           : Effect.void
       ),
+      // Also an interruption that comes from within the store. One of this very fiber ends it, and comes by no handler.
       Effect.catchCause((cause) =>
-        Cause.hasInterrupts(cause)
-          ? Effect.failCause(cause)
-          : Effect.logWarning(
-              "outbox: retention failed, trying again with the next run",
-              CauseSummary.of(cause)
-            )
+        Effect.logWarning("outbox: retention failed, trying again with the next run", CauseSummary.of(cause))
       )
     )
   }).pipe(Effect.forever)

@@ -76,7 +76,7 @@ onDatabase("OutboxMonitor", (test) => {
           ...store,
           countLanes: Effect.suspend(() => {
             looks++
-            return Effect.fail(away)
+            return looks === 1 ? Effect.interrupt : Effect.fail(away)
           })
         }),
         Effect.provideService(Tracer.Tracer, tracer),

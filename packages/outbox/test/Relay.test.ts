@@ -70,7 +70,8 @@ describe("a store that fails", () => {
     // One that is away may be back at any moment.
     ["is away", Effect.fail(away), 30],
     ["has no tables", Effect.fail(missing), 6],
-    ["breaks", Effect.die(new Error("bug")), 6]
+    ["breaks", Effect.die(new Error("bug")), 6],
+    ["is interrupted from within", Effect.interrupt, 6]
   ] as const) {
     it.effect(`and ${name} is asked ever more seldom, whatever wakes the relay`, () =>
       Effect.gen(function* () {

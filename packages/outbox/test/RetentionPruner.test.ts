@@ -50,18 +50,27 @@ it.effect("runs by itself, and goes on after a failure, which it says", () => {
   }).pipe(Effect.provide(RetentionPruner.layer().pipe(Layer.provide(store))), Effect.provide(logs.layer))
 })
 
-it.effect("survives a defect of its store", () => {
-  const logs = recordingLogs()
-  let runs = 0
-  const store = storeOf({
-    scrub: () => Effect.suspend(() => (++runs === 1 ? Effect.die("broken") : Effect.succeed(nothing)))
+for (const [name, breakage] of [
+  ["a defect", Effect.die("broken")],
+  ["an interruption", Effect.interrupt]
+] as const) {
+  it.effect(`survives ${name} of its store, and says so`, () => {
+    const logs = recordingLogs()
+    let runs = 0
+    const store = storeOf({
+      scrub: () => Effect.suspend(() => (++runs === 1 ? breakage : Effect.succeed(nothing)))
+    })
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("10 minutes")
+      assert.isAtLeast(runs, 7)
+      assert.isAtMost(runs, 14)
+      assert.lengthOf(
+        logs.lines.filter((line) => line.startsWith("Warn")),
+        1
+      )
+    }).pipe(Effect.provide(RetentionPruner.layer().pipe(Layer.provide(store))), Effect.provide(logs.layer))
   })
-  return Effect.gen(function* () {
-    yield* TestClock.adjust("10 minutes")
-    assert.isAtLeast(runs, 7)
-    assert.isAtMost(runs, 14)
-  }).pipe(Effect.provide(RetentionPruner.layer().pipe(Layer.provide(store))), Effect.provide(logs.layer))
-})
+}
 
 it.effect("starts over every few hours, and begins where it was in between", () => {
   const begun: Array<string> = []

@@ -279,6 +279,8 @@ describe("a store", () => {
         claim: (...given) =>
           Effect.suspend(() => {
             claims++
+            // The first time by an interruption from within the store, which must not end the tracker.
+            if (claims === 1) return Effect.interrupt
             return isAway ? Effect.fail(away) : store.claim(...given)
           })
       }))

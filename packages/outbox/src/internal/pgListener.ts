@@ -67,7 +67,7 @@ export const make = Effect.fnUntraced(function* (
 
   const lost = (cause: Cause.Cause<unknown>) =>
     Effect.suspend(() => {
-      if (deaf || Cause.hasInterrupts(cause)) return Effect.void
+      if (deaf) return Effect.void
       deaf = true
       onChange()
       return Effect.logWarning("outbox: not listening for other processes, polling", CauseSummary.of(cause))

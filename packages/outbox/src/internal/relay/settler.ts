@@ -8,9 +8,11 @@
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as Telemetry from "@effect-cascade/core/Telemetry"
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { StoreError } from "../../OutboxError.ts"
@@ -48,7 +50,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const scope = yield* Effect.scope
   let hurried = false
 
-  // A defect is a failure like others: it must neither end the settler nor take other jobs with it.
+  // A defect, or an interruption from within the store, is a failure like others: it must neither end the settler nor
+  // leave a job without an answer, whose slot would never be free again.
   const write = (rows: Arr.NonEmptyReadonlyArray<SettledRow>) =>
     Effect.suspend(() => store.settle(rows, { relay })).pipe(
       Telemetry.observe("settle", OutboxTelemetry.destination, {
@@ -59,11 +62,15 @@ export const make = Effect.fnUntraced(function* (options: {
           [Telemetry.attributes.relay]: relay
         }
       }),
-      Effect.catchDefect((defect) =>
-        Effect.andThen(
-          Effect.logError("outbox: the store broke", CauseSummary.ofError(defect)),
-          Effect.fail(broken)
-        )
+      Effect.catchCause((cause) =>
+        Option.match(Cause.findErrorOption(cause), {
+          onSome: Effect.fail,
+          onNone: () =>
+            Effect.andThen(
+              Effect.logError("outbox: the store broke", CauseSummary.of(cause)),
+              Effect.fail(broken)
+            )
+        })
       )
     )
 

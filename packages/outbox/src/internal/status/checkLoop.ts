@@ -2,7 +2,6 @@
  * Claims checks for as long as it runs: at once while there are more than there was room for, else with every poll.
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
-import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -29,20 +28,13 @@ export const checkLoop = (
       const pause = Duration.times(poll, 0.75 + 0.5 * (yield* Random.next))
       yield* Effect.timeoutOption(claimed.more ? Queue.take(room) : Effect.never, pause)
     }
-  }).pipe(
-    Effect.tapCause((cause) =>
-      Cause.hasInterrupts(cause)
-        ? Effect.void
-        : Effect.logError("outbox: the status tracker ended", CauseSummary.of(cause))
-    )
-  )
+  })
 
+// Also an interruption that comes from within the store. One of this very fiber ends it, and comes by no handler.
 const claim = (checker: Checker) =>
   Effect.catchCause(checker.claim, (cause) =>
-    Cause.hasInterrupts(cause)
-      ? Effect.interrupt
-      : Effect.as(
-          Effect.logWarning("outbox: claiming status checks failed, trying again", CauseSummary.of(cause)),
-          undefined
-        )
+    Effect.as(
+      Effect.logWarning("outbox: claiming status checks failed, trying again", CauseSummary.of(cause)),
+      undefined
+    )
   )

@@ -160,7 +160,8 @@ describe("Settler", () => {
 
   const poisons: ReadonlyArray<[string, Effect.Effect<never, StoreError>]> = [
     ["is refused", Effect.fail(refused)],
-    ["breaks the store", Effect.die(new Error("bug"))]
+    ["breaks the store", Effect.die(new Error("bug"))],
+    ["is interrupted within the store", Effect.interrupt]
   ]
   for (const [name, poison] of poisons) {
     it.effect(`a job that ${name} takes neither its neighbours nor the settler with it`, () =>
