@@ -4,7 +4,7 @@ import type { SettledRow } from "@effect-cascade/outbox/OutboxRow"
 import { type LaneRow, OutboxStore, type OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import * as Relay from "@effect-cascade/outbox/Relay"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Deferred, Effect, Exit, Queue, Scope } from "effect"
+import { DateTime, Deferred, Duration, Effect, Exit, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { claimed } from "./support/claimed.ts"
 import { fakeStore } from "./support/fakeStore.ts"
@@ -253,6 +253,28 @@ describe("a lane that is paused while it is claimed from", () => {
         [["row-second", "released", false]]
       )
       assert.deepStrictEqual(sent.sentIds(), ["first"])
+    })
+  )
+})
+
+describe("a pause that cannot be written", () => {
+  it.effect("keeps a relay from asking a provider again and again that has told it to wait", () =>
+    Effect.gen(function* () {
+      const pause = new StoreError({
+        operation: "pause lanes",
+        code: "42501",
+        detail: "no",
+        isRetryable: false
+      })
+      const claims = claimsOf(() => Effect.succeed([claimed(transaction("a"))]))
+      const sent = recording(failAll(new Reason.Throttled({ status: 429, retryAfter: Duration.seconds(10) })))
+      yield* make(fakeStore({ claim: claims.claim, pauseLanes: () => Effect.fail(pause) }), undefined, sent)
+      yield* TestClock.adjust("9 seconds")
+      // What had been claimed before the first answer came is given back.
+      assert.lengthOf(sent.batches, 1)
+      yield* TestClock.adjust("1 minute")
+      assert.isAtMost(sent.batches.length, 8)
+      assert.isAtLeast(sent.batches.length, 5)
     })
   )
 })

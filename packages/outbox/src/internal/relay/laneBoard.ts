@@ -2,7 +2,8 @@
  * What a relay knows of its lanes: which are open, which are paused, and which may be tried again.
  *
  * The truth is in the store, where every relay and operator sees it. The board is a copy, read again with each
- * heartbeat, so that the claim can leave a paused lane out without asking.
+ * heartbeat, so that the claim can leave a paused lane out without asking. A pause that the store does not take holds for
+ * this relay until its end.
  */
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as CascadeEvent from "@effect-cascade/core/CascadeEvent"
@@ -15,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import * as Lane from "../../Lane.ts"
 import type { StoreError } from "../../OutboxError.ts"
-import type { LaneRow, OutboxStoreShape } from "../../OutboxStore.ts"
+import type { LanePause, LaneRow, OutboxStoreShape } from "../../OutboxStore.ts"
 import * as RetryPolicy from "../../RetryPolicy.ts"
 
 /** Whether a lane may be claimed from: freely, one row to see whether it works again, or not. */
@@ -89,6 +90,17 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     for (const lane of lanes) rights.delete(lane)
   }
 
+  // Pauses that the store did not take. They hold here all the same: whoever is throttled and cannot write that down must
+  // not go on asking.
+  const unwritten = new Map<string, Unwritten>()
+
+  const write = Effect.fnUntraced(function* (pause: LanePause, until: DateTime.Utc) {
+    for (const lane of pause.lanes) unwritten.set(lane, { until, trips: pause.trips, isOver: false })
+    yield* store.pauseLanes(pause)
+    yield* refresh
+    for (const lane of pause.lanes) unwritten.delete(lane)
+  })
+
   // One change at a time: of batches that meet an obstacle together, all but the first find the lane paused.
   const changes = Semaphore.makeUnsafe(1)
 
@@ -97,16 +109,20 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     if (!Arr.isReadonlyArrayNonEmpty(affected)) return
     const now = yield* DateTime.now
     const known = lanes.get(lane)
+    const held = unwritten.get(lane)
     // What was under way together met one and the same obstacle; only the first failed probe is another.
     const probed = rights.has(lane)
     giveUpRights(affected)
-    const trips = probed ? (known?.trips ?? 0) + 1 : 1
+    const trips = probed
+      ? (known?.trips ?? 0) + 1
+      : held === undefined
+        ? 1
+        : held.trips + (held.isOver ? 1 : 0)
     const news = probed || known === undefined || !isAhead(known, now)
     const duration = yield* durationOf(reason, trips)
-    yield* store.pauseLanes({ lanes: affected, duration, reason, trips })
-    yield* refresh
-    if (!news) return
     const until = DateTime.addDuration(now, duration)
+    yield* write({ lanes: affected, duration, reason, trips }, until)
+    if (!news) return
     yield* Effect.logWarning(`outbox: lanes paused: ${reason.message}`).pipe(
       Effect.annotateLogs({
         account: Lane.accountOf(lane),
@@ -129,13 +145,23 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
   })
 
   const recovered = Effect.fnUntraced(function* (lane: string) {
-    if (!rights.has(lane)) return
     const affected = Lane.ofAccount(Lane.accountOf(lane))
+    for (const name of affected) if (unwritten.get(name)?.isOver === true) unwritten.delete(name)
+    if (!rights.has(lane)) return
     giveUpRights(affected)
-    if (Arr.isReadonlyArrayNonEmpty(affected)) yield* reopen(affected)
+    // Another relay may have met the obstacle while the probe was under way. Its word is the newer one.
+    yield* refresh
+    const row = lanes.get(lane)
+    const isNew = row?.reason !== undefined && outlastsProbe(row, yield* DateTime.now)
+    if (!isNew && Arr.isReadonlyArrayNonEmpty(affected)) yield* reopen(affected)
   }, changes.withPermit)
 
   const access = Effect.fnUntraced(function* (lane: string): Effect.fn.Return<Access, StoreError> {
+    const held = unwritten.get(lane)
+    if (held !== undefined) {
+      if (DateTime.isGreaterThan(held.until, yield* DateTime.now)) return "paused"
+      held.isOver = true
+    }
     const row = lanes.get(lane)
     if (row === undefined) {
       rights.delete(lane)
@@ -165,12 +191,27 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     )
   }
 
+  /** Whether it is paused for longer than any right to probe, its own or another's, could be. */
+  const outlastsProbe = (row: LaneRow, now: DateTime.Utc): boolean =>
+    isAhead(row, DateTime.addDuration(now, Duration.sum(options.probeWindow, clockSlack)))
+
   const spent = (lane: string) => Effect.sync(() => giveUpRights([lane]))
 
   // A lane that may be sent from has no row, unless this relay is to try it.
-  const isPaused = (lane: string) => lanes.has(lane) && !rights.has(lane)
+  const isPaused = (lane: string) => {
+    const row = lanes.get(lane)
+    return unwritten.get(lane)?.isOver === false || (row !== undefined && !hasRight(row))
+  }
 
   return { refresh, access, isPaused, pause, recovered, spent }
+}
+
+/** A pause that this relay alone knows of. */
+interface Unwritten {
+  readonly until: DateTime.Utc
+  readonly trips: number
+  /** It has been found to be over, and the lane is tried. Kept for the number of trips, until a send gets through. */
+  isOver: boolean
 }
 
 /** By how much two readings of the same instant may differ, because time passes while they are made. */

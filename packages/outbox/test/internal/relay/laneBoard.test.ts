@@ -1,5 +1,6 @@
 import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import * as Reason from "@effect-cascade/core/TransportReason"
+import { StoreError } from "@effect-cascade/outbox/OutboxError"
 import type { LanePause, LaneRow } from "@effect-cascade/outbox/OutboxStore"
 import type { RetrySchedule } from "@effect-cascade/outbox/RetryPolicy"
 import { assert, describe, it } from "@effect/vitest"
@@ -204,6 +205,57 @@ describe("pause", () => {
     })
   )
 
+  it.effect("holds though the store does not take it, and longer each time, until a send gets through", () =>
+    Effect.gen(function* () {
+      const lanes = makeLanes()
+      const away = new StoreError({ operation: "pause lanes", detail: "away", isRetryable: true })
+      let asked = 0
+      const store = { ...lanes.store, pauseLanes: () => Effect.suspend(() => Effect.fail((asked++, away))) }
+      const { access, board } = yield* makeBoard({}, { ...lanes, store })
+      for (const seconds of [1, 2, 4]) {
+        // What was under way together met one and the same obstacle.
+        for (const lane of lanesOf("default")) yield* Effect.flip(board.pause(lane, unreachable))
+        assert.isTrue(board.isPaused("default/urgent"))
+        assert.isFalse(board.isPaused("other/urgent"))
+        yield* board.refresh
+        yield* TestClock.adjust(Duration.seconds(seconds - 0.1))
+        assert.deepStrictEqual(yield* access("default"), paused)
+        // Of a send that began before the pause.
+        yield* board.recovered("default/low")
+        yield* TestClock.adjust("100 millis")
+        assert.deepStrictEqual(yield* access("default"), open)
+        assert.isFalse(board.isPaused("default/urgent"))
+      }
+      assert.strictEqual(asked, 12)
+      yield* board.recovered("default/high")
+      yield* Effect.flip(board.pause("default/high", unreachable))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* access("default"), open)
+    })
+  )
+
+  it.effect("is the store's again as soon as that takes it", () =>
+    Effect.gen(function* () {
+      const lanes = makeLanes()
+      const away = new StoreError({ operation: "pause lanes", detail: "away", isRetryable: true })
+      let isAway = true
+      const store = {
+        ...lanes.store,
+        pauseLanes: (pause: LanePause) =>
+          Effect.suspend(() => (isAway ? Effect.fail(away) : lanes.store.pauseLanes(pause)))
+      }
+      const { access, board, rows } = yield* makeBoard({}, { ...lanes, store })
+      yield* Effect.flip(board.pause("default/high", throttled("1 minute")))
+      isAway = false
+      yield* board.pause("default/low", throttled("1 minute"))
+      assert.deepStrictEqual(yield* access("default"), paused)
+      // An operator opens it.
+      rows.clear()
+      yield* board.refresh
+      assert.deepStrictEqual(yield* access("default"), open)
+    })
+  )
+
   it.effect("pauses for the maximum when the backoff ends or breaks", () =>
     Effect.gen(function* () {
       for (const backoff of [
@@ -263,6 +315,58 @@ describe("probe", () => {
       yield* board.pause("default/high", throttled("1 minute"))
       yield* board.recovered("default/high")
       assert.deepStrictEqual(yield* access("default"), paused)
+    })
+  )
+
+  it.effect("a success opens nothing that another relay has paused anew meanwhile", () =>
+    Effect.gen(function* () {
+      const lanes = makeLanes()
+      const a = yield* makeBoard({}, lanes)
+      const b = yield* makeBoard({}, lanes)
+      yield* a.board.pause("default/high", throttled("1 second"))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* a.board.access("default/high"), "probe")
+      yield* b.board.pause("default/low", throttled("1 minute"))
+      yield* a.board.recovered("default/high")
+      assert.deepStrictEqual(yield* a.access("default"), paused)
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(yield* a.access("default"), paused)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* a.access("default"), probe)
+    })
+  )
+
+  it.effect("a success opens the account also where another relay tries it by now", () =>
+    Effect.gen(function* () {
+      const lanes = makeLanes()
+      const a = yield* makeBoard({}, lanes)
+      const b = yield* makeBoard({}, lanes)
+      yield* a.board.pause("default/high", throttled("1 second"))
+      yield* b.board.refresh
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* a.board.access("default/high"), "probe")
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* b.board.access("default/high"), "probe")
+      yield* a.board.recovered("default/high")
+      assert.deepStrictEqual(yield* a.access("default"), open)
+    })
+  )
+
+  it.effect("is not sent any more when an operator has paused the lane since it was claimed", () =>
+    Effect.gen(function* () {
+      const { board, store } = yield* makeBoard()
+      yield* board.pause("default/high", throttled("1 second"))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* board.access("default/high"), "probe")
+      assert.isFalse(board.isPaused("default/high"))
+      yield* store.pauseLanes({
+        lanes: ["default/high"],
+        duration: undefined,
+        reason: undefined,
+        trips: 0
+      })
+      yield* board.refresh
+      assert.isTrue(board.isPaused("default/high"))
     })
   )
 
