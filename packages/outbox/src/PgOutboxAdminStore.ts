@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as MissingMigrations from "./internal/missingMigrations.ts"
 import * as PgWake from "./internal/pgWake.ts"
 import { cancel } from "./internal/sql/cancel.ts"
 import { conclude } from "./internal/sql/conclude.ts"
@@ -75,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
     statementTimeout,
     ping: { every: Duration.infinity, timeout: Duration.infinity }
   })
-  const statement = Unanswered.statements(client, statementTimeout)
+  const statement = Unanswered.statements(client, statementTimeout, MissingMigrations.named(client, schema))
   const tellOfWork = client.afterCommit(wake.committed)
   const tellOfLanes = client.afterCommit(wake.lanesChanged)
 

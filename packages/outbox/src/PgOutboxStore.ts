@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as SqlError from "effect/sql/SqlError"
 import * as ClaimFloors from "./internal/claimFloors.ts"
+import * as MissingMigrations from "./internal/missingMigrations.ts"
 import * as PgWake from "./internal/pgWake.ts"
 import { claim } from "./internal/sql/claim.ts"
 import { expire } from "./internal/sql/expire.ts"
@@ -102,8 +103,9 @@ export const make = Effect.fnUntraced(function* (
       timeout: Duration.fromInputUnsafe(options?.ping?.timeout ?? defaults.ping.timeout)
     }
   })
-  const statement = Unanswered.statements(client, statementTimeout)
-  const within = Unanswered.within(statementTimeout)
+  const named = MissingMigrations.named(client, schema)
+  const statement = Unanswered.statements(client, statementTimeout, named)
+  const within = Unanswered.within(statementTimeout, named)
 
   const inTransaction = Effect.flatMap(Effect.serviceOption(client.transactionService), (transaction) =>
     Option.isSome(transaction) ? Effect.void : Effect.fail(new NotInTransaction())
@@ -151,7 +153,8 @@ export const make = Effect.fnUntraced(function* (
         Effect.tap((inserted) =>
           inserted.some((row) => row.result === "inserted") ? client.afterCommit(wake.committed) : Effect.void
         ),
-        StoreErrors.asStoreError("insert")
+        StoreErrors.asStoreError("insert"),
+        named
       ),
 
     transaction: (self) => {

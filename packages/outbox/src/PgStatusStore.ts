@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as MissingMigrations from "./internal/missingMigrations.ts"
 import { claimStatusChecks } from "./internal/sql/claimStatusChecks.ts"
 import { pauseStatusChecks } from "./internal/sql/pauseStatusChecks.ts"
 import { readStatus } from "./internal/sql/readStatus.ts"
@@ -43,7 +44,7 @@ export const make = Effect.fnUntraced(function* (
   const sql = client.withoutTransforms()
   const schema = yield* Tables.checkSchema(options?.schema ?? OutboxMigrations.defaultSchema)
   const timeout = Duration.fromInputUnsafe(options?.statementTimeout ?? defaults.statementTimeout)
-  const statement = Unanswered.statements(client, timeout)
+  const statement = Unanswered.statements(client, timeout, MissingMigrations.named(client, schema))
   const tables = { ...Tables.make(sql, schema), ...StatusTables.make(sql, schema) }
 
   return {

@@ -148,7 +148,7 @@ onDatabase("a database that refuses to write", (test) => {
       assert.deepStrictEqual(sent.sentIds(), ["a"])
     }))
 
-  test("because the schema is missing or older: names the migration that is to be run", () =>
+  test("because a column is not there: says which, and that the tables are not this library's", () =>
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
       const { store } = yield* anotherStore()

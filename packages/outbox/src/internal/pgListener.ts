@@ -11,7 +11,7 @@
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

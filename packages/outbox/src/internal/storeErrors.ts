@@ -49,14 +49,16 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 // What an operator would otherwise have to know about SQLSTATEs.
 const explained = (code: string | undefined, detail: string): string => {
-  switch (code) {
-    case "42P01":
-    case "42703":
-    case "3F000":
-      return `${detail}; run OutboxMigrations, the outbox's tables are missing or older than this library`
-    case "25006":
-      return `${detail}; the database is read-only`
-    default:
-      return detail
+  if (isSchemaState(code)) {
+    return `${detail}; run OutboxMigrations, the outbox's tables are missing or older than this library`
   }
+  return code === "25006" ? `${detail}; the database is read-only` : detail
 }
+
+// No such table, column, schema or function.
+const schemaStates = new Set(["42P01", "42703", "3F000", "42883"])
+
+const isSchemaState = (code: string | undefined): boolean => schemaStates.has(code ?? "")
+
+/** Whether the tables are not as this version of the library needs them. */
+export const isAboutTables = (error: StoreError): boolean => isSchemaState(error.code)

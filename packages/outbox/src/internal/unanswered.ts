@@ -73,19 +73,27 @@ export const abandonAfter = <A, E, R, E2>(
 const alarmAfter = (timeout: Duration.Duration): Effect.Effect<void> =>
   Duration.isFinite(timeout) ? Effect.sleep(timeout) : Effect.never
 
+/** Adds to a store's errors what else can be told of them. */
+export type Explain = <A, E, R>(
+  self: Effect.Effect<A, E | StoreError, R>
+) => Effect.Effect<A, E | StoreError, R>
+
 /** Runs what has a connection for itself: at most for `timeout`, with the store's own error. */
 export const within =
-  (timeout: Duration.Duration) =>
+  (timeout: Duration.Duration, explain: Explain) =>
   (operation: string) =>
   <A, E, R>(self: Effect.Effect<A, E | SqlError | Schema.SchemaError, R>) =>
-    abandonAfter(self, { timeout, error: () => noAnswer(operation, timeout) }).pipe(asStoreError(operation))
+    abandonAfter(self, { timeout, error: () => noAnswer(operation, timeout) }).pipe(
+      asStoreError(operation),
+      explain
+    )
 
 /** Runs the statements of a store: each at most for `timeout`, with the store's own error. */
-export const statements = (client: PgClient, timeout: Duration.Duration) => {
+export const statements = (client: PgClient, timeout: Duration.Duration, explain: Explain) => {
   const exclusively = exclusivelyOn(client)
   return (operation: string) =>
     <A, E, R>(self: Effect.Effect<A, E | SqlError | Schema.SchemaError, R>) =>
-      within(timeout)(operation)(exclusively(self))
+      within(timeout, explain)(operation)(exclusively(self))
 }
 
 /**
