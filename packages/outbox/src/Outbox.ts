@@ -209,6 +209,9 @@ const seal = Effect.fnUntraced(function* (message: Message.Message, options: Enq
   if (options?.account !== undefined && !isAccount(options.account)) {
     return yield* new InvalidName({ what: "account", rule: "1 to 100 characters of A-Z a-z 0-9 . _ : -" })
   }
+  if (options?.priority !== undefined && !Lane.priorities.includes(options.priority)) {
+    return yield* new InvalidName({ what: "priority", rule: `one of ${Lane.priorities.join(", ")}` })
+  }
   return yield* Envelope.seal(message, {
     route: options?.route,
     account: options?.account,

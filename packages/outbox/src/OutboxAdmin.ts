@@ -16,7 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Explanation from "./Explanation.ts"
 import { cancel } from "./internal/admin/cancel.ts"
 import { lanesOf } from "./internal/admin/laneTarget.ts"
-import { clamp, move, type Move } from "./internal/admin/move.ts"
+import { checkState, clamp, move, type Move } from "./internal/admin/move.ts"
 import * as MessageHistory from "./MessageHistory.ts"
 import { MessageNotFound, type MoveRefused } from "./OutboxAdminError.ts"
 import {
@@ -28,7 +28,10 @@ import {
 import * as OutboxCounts from "./OutboxCounts.ts"
 import { InvalidName, type StoreError } from "./OutboxError.ts"
 
-/** Who is recorded beside every move; set it for each request. Defaults to `"operator"`. */
+/**
+ * Who is recorded beside every move; set it for each request. What Postgres cannot hold as text (NUL, half of a surrogate
+ * pair) is recorded as U+FFFD. Defaults to `"operator"`.
+ */
 export const Operator = Context.Reference<string>("@effect-cascade/outbox/OutboxAdmin/Operator", {
   defaultValue: () => "operator"
 })
@@ -171,6 +174,8 @@ export class OutboxAdmin extends Context.Service<OutboxAdmin, OutboxAdminShape>(
   "@effect-cascade/outbox/OutboxAdmin"
 ) {}
 
+const recoverable = ["dead", "uncertain", "expired"] as const
+
 const listLimits = { most: 1_000, usual: 50 }
 
 /** Makes the service over the store of the context. */
@@ -205,6 +210,7 @@ export const make: Effect.Effect<OutboxAdminShape, never, OutboxAdminStore> = Ef
       if (after !== undefined && !isCursor(after)) {
         return yield* new InvalidName({ what: "cursor", rule: "the `next` of a page" })
       }
+      yield* checkState(state, recoverable)
       const size = clamp(limit ?? listLimits.usual, listLimits.most)
       // One more than is shown, which tells whether there is another page.
       const rows = yield* store.list({ state, filter, limit: size + 1, after })
@@ -225,7 +231,7 @@ export const make: Effect.Effect<OutboxAdminShape, never, OutboxAdminStore> = Ef
     ),
 
     requeue: Effect.fn("OutboxAdmin.requeue")((selection, options) =>
-      requeue({ name: "requeue", selection, states: ["dead", "uncertain", "expired"] }, options)
+      requeue({ name: "requeue", selection, states: recoverable }, options)
     ),
 
     discard: Effect.fn("OutboxAdmin.discard")(function* (selection) {
@@ -274,7 +280,8 @@ export const make: Effect.Effect<OutboxAdminShape, never, OutboxAdminStore> = Ef
 /** The service as a layer. */
 export const layer: Layer.Layer<OutboxAdmin, never, OutboxAdminStore> = Layer.effect(OutboxAdmin, make)
 
-const isCursor = (text: string): boolean => /^[0-9]{1,18}:[0-9a-f-]{36}$/u.test(text)
+const isCursor = (text: string): boolean =>
+  /^[0-9]{1,18}:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u.test(text)
 
 const instantOf = (
   value: DateTime.DateTime | Date | undefined

@@ -30,7 +30,7 @@ import * as Scope from "effect/Scope"
 import * as Engine from "./internal/relay/engine.ts"
 import * as LaneBoard from "./internal/relay/laneBoard.ts"
 import * as Settler from "./internal/relay/settler.ts"
-import type * as Lane from "./Lane.ts"
+import * as Lane from "./Lane.ts"
 import type { StoreError } from "./OutboxError.ts"
 import type { ClaimedRow } from "./OutboxRow.ts"
 import { OutboxStore, type Wakes } from "./OutboxStore.ts"
@@ -40,7 +40,7 @@ import * as RetryPolicy from "./RetryPolicy.ts"
 export interface RelayOptions {
   /** Its name in the outcomes it writes and in its logs. Defaults to `relay-` and eight random characters. */
   readonly name?: string | undefined
-  /** The transports of further accounts, by the account's name. The `Transport` service serves `"default"`. */
+  /** The transports of further accounts, by the account's name (see `Lane.Account`). The `Transport` service serves `"default"`. */
   readonly accounts?: Readonly<Record<string, TransportShape>> | undefined
   /**
    * How many batches of a lane are sent at the same time. More means more throughput, and more messages in doubt when
@@ -192,7 +192,10 @@ const settingsOf = Effect.fnUntraced(function* (options: RelayOptions | undefine
   return settings
 })
 
+const isAccount = Schema.is(Lane.Account)
+
 const problemOf = (settings: {
+  readonly accounts: Readonly<Record<string, TransportShape>>
   readonly slots: Readonly<Record<Lane.Priority, number>>
   readonly batchSize: Readonly<Record<Lane.Priority, number>>
   readonly lease: Duration.Duration
@@ -201,6 +204,9 @@ const problemOf = (settings: {
   readonly busy: Duration.Duration
   readonly idle: Duration.Duration
 }): string | undefined => {
+  if (!Object.keys(settings.accounts).every(isAccount)) {
+    return "the names of accounts must be 1 to 100 characters of A-Z a-z 0-9 . _ : -"
+  }
   for (const [priority, slots] of Object.entries(settings.slots)) {
     if (!Number.isInteger(slots) || slots < 1) return `slots.${priority} must be a whole number from 1`
   }

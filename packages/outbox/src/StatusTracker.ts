@@ -30,6 +30,7 @@ import * as Checker from "./internal/status/checker.ts"
 import { checkLoop } from "./internal/status/checkLoop.ts"
 import * as ReportIntake from "./internal/status/reportIntake.ts"
 import * as TellMove from "./internal/status/tellMove.ts"
+import * as Lane from "./Lane.ts"
 import type { StoreError } from "./OutboxError.ts"
 import { StatusStore, type TrackedStatus } from "./StatusStore.ts"
 
@@ -255,7 +256,10 @@ const settingsOf = Effect.fnUntraced(function* (options: StatusTrackerOptions | 
   return settings
 })
 
+const isAccount = Schema.is(Lane.Account)
+
 const problemOf = (settings: {
+  readonly accounts: Readonly<Record<string, StatusLookupShape>>
   readonly policy: { readonly notFoundLimit: number }
   readonly concurrency: number
   readonly rate: number
@@ -267,6 +271,9 @@ const problemOf = (settings: {
   readonly unauthorizedPause: Duration.Duration
 }): string | undefined => {
   const { batch, concurrency, lease, lookupTimeout, policy, rate } = settings
+  if (!Object.keys(settings.accounts).every(isAccount)) {
+    return "the names of accounts must be 1 to 100 characters of A-Z a-z 0-9 . _ : -"
+  }
   for (const [name, value] of Object.entries({ notFoundLimit: policy.notFoundLimit, concurrency })) {
     if (!Number.isInteger(value) || value < 1) return `${name} must be a whole number from 1`
   }

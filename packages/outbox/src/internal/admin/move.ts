@@ -29,6 +29,7 @@ export const move = Effect.fnUntraced(function* <State extends RecoverableState>
 ): Effect.fn.Return<ReadonlyArray<string>, MoveRefused | InvalidName | StoreError> {
   if (!("ids" in selection)) {
     const { limit: asked, state, ...filter } = selection
+    yield* checkState(state, states)
     return yield* run({ state, filter, limit: clamp(asked, limit) })
   }
   const ids = Arr.dedupe(selection.ids.map((id) => id.toLowerCase()))
@@ -48,6 +49,12 @@ export const move = Effect.fnUntraced(function* <State extends RecoverableState>
     })
   )
 })
+
+/** Fails for what is none of these states, as a program without types may ask for. */
+export const checkState = (state: string, states: ReadonlyArray<string>): Effect.Effect<void, InvalidName> =>
+  states.includes(state)
+    ? Effect.void
+    : Effect.fail(new InvalidName({ what: "state", rule: `one of ${states.join(", ")}` }))
 
 /** A whole number from 1 to `most`. */
 export const clamp = (asked: number, most: number): number =>

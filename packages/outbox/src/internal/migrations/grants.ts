@@ -12,12 +12,17 @@ export interface Roles {
   readonly admin: string | undefined
 }
 
-export const roleRule = "1 to 63 bytes without a control character"
+export const roleRule = "1 to 63 bytes of whole characters, without a control character"
 
-/** Whether this can be the name of a role. Names beyond 63 bytes would be cut, and mean another role. */
+/**
+ * Whether this can be the name of a role. Names beyond 63 bytes would be cut, and half characters written as another
+ * one; both would mean another role.
+ */
 export const isRole = (role: string): boolean =>
+  role !== "" &&
   // oxlint-disable-next-line no-control-regex -- the very characters that are refused
-  role !== "" && !/[\u0000-\u001f\u007f]/u.test(role) && new TextEncoder().encode(role).length <= 63
+  !/[\u0000-\u001f\u007f\p{Surrogate}]/u.test(role) &&
+  new TextEncoder().encode(role).length <= 63
 
 export const statements = (schema: string, roles: Roles): ReadonlyArray<string> => [
   ...of(roles.writer, schema, writer),

@@ -31,7 +31,9 @@ export const standsThere = (
   states: NonEmptyReadonlyArray<RecoverableState>
 ): Fragment => sql.literal(`outcome.kind || '' IN (${quoted(states).join(", ")}) AND NOT outcome.superseded`)
 
-const quoted = (states: ReadonlyArray<string>) => states.map((state) => `'${state}'`)
+// Letters only: a program without types may hand on whatever it was asked for.
+const quoted = (states: ReadonlyArray<string>) =>
+  states.map((state) => `'${String(state).replace(/[^a-z]/gu, "?")}'`)
 
 /** What an operator narrows them down by. */
 export const matches = (sql: SqlClient.SqlClient, filter: ParkedFilter): Fragment => {
