@@ -29,10 +29,12 @@ import { readStates } from "./internal/sql/readStates.ts"
 import { requeue } from "./internal/sql/requeue.ts"
 import { scrub } from "./internal/sql/scrub.ts"
 import * as Tables from "./internal/sql/tables.ts"
+import { canBeThere, storable } from "./internal/storable.ts"
 import * as StoreErrors from "./internal/storeErrors.ts"
 import * as Unanswered from "./internal/unanswered.ts"
 import {
   CancelRow,
+  type Choice,
   ExplainRow,
   HeldLane,
   LaneCount,
@@ -40,6 +42,7 @@ import {
   OutboxAdminStore,
   type OutboxAdminStoreShape,
   ParkedCount,
+  type ParkedFilter,
   ParkedRow,
   RetentionStep,
   StateRow
@@ -86,41 +89,59 @@ export const make = Effect.fnUntraced(function* (
     heldLanes: heldLanes(sql, tables).pipe(decodeAll(HeldLane), statement("read lanes")),
 
     list: ({ after, ...query }) =>
-      listParked(sql, tables, { ...query, after: after === undefined ? undefined : cursorOf(after) }).pipe(
-        decodeAll(ParkedRow),
-        statement("list")
-      ),
+      canMatch(query.filter)
+        ? listParked(sql, tables, {
+            ...query,
+            after: after === undefined ? undefined : cursorOf(after)
+          }).pipe(decodeAll(ParkedRow), statement("list"))
+        : Effect.succeed([]),
 
     read: (account, trackingId) =>
-      readMessage(sql, tables, account, trackingId).pipe(decodeFirst(MessageRow), statement("read")),
+      canBeThere(account, trackingId)
+        ? readMessage(sql, tables, account, trackingId).pipe(decodeFirst(MessageRow), statement("read"))
+        : Effect.undefined,
 
     explain: (account, trackingId, { aheadLimit }) =>
-      explainWork(sql, tables, { account, trackingId, aheadLimit }).pipe(
-        decodeFirst(ExplainRow),
-        statement("explain")
-      ),
+      canBeThere(account, trackingId)
+        ? explainWork(sql, tables, { account, trackingId, aheadLimit }).pipe(
+            decodeFirst(ExplainRow),
+            statement("explain")
+          )
+        : Effect.undefined,
 
     states: (ids, newDeadline) =>
       readStates(sql, tables, ids, newDeadline).pipe(decodeAll(StateRow), statement("read states")),
 
     requeue: (choice, move) =>
-      requeue(sql, tables, choice, move).pipe(
-        Effect.map(idsOf),
-        statement("requeue"),
-        Effect.tap((moved) => (moved.length > 0 ? tellOfWork : Effect.void))
-      ),
+      canChoose(choice)
+        ? requeue(sql, tables, choice, { ...move, by: storable(move.by) }).pipe(
+            Effect.map(idsOf),
+            statement("requeue"),
+            Effect.tap((moved) => (moved.length > 0 ? tellOfWork : Effect.void))
+          )
+        : Effect.succeed([]),
 
     conclude: (choice, move) =>
-      conclude(sql, tables, choice, move).pipe(Effect.map(idsOf), statement("conclude")),
+      canChoose(choice)
+        ? conclude(sql, tables, choice, { ...move, by: storable(move.by) }).pipe(
+            Effect.map(idsOf),
+            statement("conclude")
+          )
+        : Effect.succeed([]),
 
     cancel: (account, trackingId, by) =>
-      cancel(sql, tables, { account, trackingId, by, lapseReason }).pipe(
-        decodeFirst(CancelRow),
-        statement("cancel")
-      ),
+      canBeThere(account, trackingId)
+        ? cancel(sql, tables, { account, trackingId, by: storable(by), lapseReason }).pipe(
+            decodeFirst(CancelRow),
+            statement("cancel")
+          )
+        : Effect.undefined,
 
     holdLanes: (lanes, note) =>
-      holdLanes(sql, tables, lanes, note ?? "").pipe(statement("pause lanes"), Effect.andThen(tellOfLanes)),
+      holdLanes(sql, tables, lanes, storable(note ?? "")).pipe(
+        statement("pause lanes"),
+        Effect.andThen(tellOfLanes)
+      ),
 
     openLanes: (lanes) =>
       openLanes(sql, tables, lanes).pipe(
@@ -155,6 +176,12 @@ export const make = Effect.fnUntraced(function* (
 export const layer = (
   options?: PgOutboxAdminStoreOptions
 ): Layer.Layer<OutboxAdminStore, InvalidName, PgClient> => Layer.effect(OutboxAdminStore, make(options))
+
+/** What no stored text can be equal to matches nothing; Postgres would refuse to be asked for it. */
+const canMatch = ({ account, messageType, reasonTag }: ParkedFilter): boolean =>
+  canBeThere(account, messageType, reasonTag)
+
+const canChoose = (choice: Choice): boolean => "ids" in choice || canMatch(choice.filter)
 
 type Rows<E> = Effect.Effect<ReadonlyArray<unknown>, E>
 

@@ -34,6 +34,7 @@ import { reopenLanes } from "./internal/sql/reopenLanes.ts"
 import { resumeLanes } from "./internal/sql/resumeLanes.ts"
 import { settle } from "./internal/sql/settle.ts"
 import * as Tables from "./internal/sql/tables.ts"
+import { storable } from "./internal/storable.ts"
 import * as StoreErrors from "./internal/storeErrors.ts"
 import * as Unanswered from "./internal/unanswered.ts"
 import { type InvalidName, NotInTransaction, StoreError } from "./OutboxError.ts"
@@ -174,7 +175,9 @@ export const make = Effect.fnUntraced(function* (
         const from =
           recent === true ? floors.from(capacities, now) : capacities.map(() => ClaimFloors.fullLook)
         const leaseMillis = Duration.toMillis(lease)
-        const rows = yield* taking(claim(sql, tables, { capacities, from, leaseMillis, relay, lapseReason }))
+        const rows = yield* taking(
+          claim(sql, tables, { capacities, from, leaseMillis, relay: storable(relay), lapseReason })
+        )
         floors.gave(capacities, from, yield* decodeDue(rows), now)
         return yield* decodeClaimed(rows)
       }).pipe(within("claim")),
@@ -193,7 +196,7 @@ export const make = Effect.fnUntraced(function* (
           reason: row.reason === undefined ? "" : encodeReason(row.reason),
           providerMessageId: storable(row.providerMessageId ?? "")
         })),
-        relay,
+        storable(relay),
         firstCheckMillis
       ).unprepared.pipe(Effect.map(idsOf), statement("settle")),
 
@@ -204,7 +207,10 @@ export const make = Effect.fnUntraced(function* (
       ),
 
     expire: (options) =>
-      taking(expire(sql, tables, options)).pipe(Effect.flatMap(decodeClaimed), within("expire")),
+      taking(expire(sql, tables, { ...options, relay: storable(options.relay) })).pipe(
+        Effect.flatMap(decodeClaimed),
+        within("expire")
+      ),
 
     lanes: Effect.gen(function* () {
       const rows = yield* Effect.flatMap(readLanes(sql, tables), decodeLanes)
@@ -281,11 +287,6 @@ const decodeLanes = Schema.decodeUnknownEffect(
     })
   )
 )
-
-// What Postgres refuses in text. It comes from outside, and must not keep an outcome from being written.
-// oxlint-disable-next-line no-control-regex -- the very character that is to go
-const unstorable = /[\u0000\p{Surrogate}]/gu
-const storable = (text: string): string => String(text).replace(unstorable, "\ufffd")
 
 const ReasonJson = Schema.toCodecJson(TransportReason)
 const decodeReason = Schema.decodeUnknownOption(ReasonJson)

@@ -19,6 +19,7 @@ import { settleStatusCheck } from "./internal/sql/settleStatusCheck.ts"
 import * as StatusTables from "./internal/sql/statusTables.ts"
 import * as Tables from "./internal/sql/tables.ts"
 import type { InvalidName } from "./OutboxError.ts"
+import { canBeThere } from "./internal/storable.ts"
 import * as Unanswered from "./internal/unanswered.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
 import { DueCheck, StatusStore, type StatusStoreShape } from "./StatusStore.ts"
@@ -62,10 +63,8 @@ export const make = Effect.fnUntraced(function* (
       ),
 
     record: (account, { confirmed, messageId, status }) =>
-      // Postgres takes no NUL in text, and has stored none.
-      messageId.includes("\0")
-        ? Effect.succeed([])
-        : recordStatus(sql, tables, account, messageId, { status, confirmed }).pipe(
+      canBeThere(account, messageId)
+        ? recordStatus(sql, tables, account, messageId, { status, confirmed }).pipe(
             Effect.flatMap(decodeRecorded),
             Effect.map((rows) =>
               rows.map((row) => ({
@@ -75,7 +74,8 @@ export const make = Effect.fnUntraced(function* (
               }))
             ),
             statement("record a status")
-          ),
+          )
+        : Effect.succeed([]),
 
     pause: (account, duration) =>
       pauseStatusChecks(sql, tables, account, Duration.toMillis(duration)).pipe(
@@ -84,22 +84,24 @@ export const make = Effect.fnUntraced(function* (
       ),
 
     read: (account, trackingId) =>
-      readStatus(sql, tables, account, trackingId).pipe(
-        Effect.flatMap(decodeTracked),
-        Effect.map(([row]) =>
-          row === undefined
-            ? undefined
-            : {
-                messageId: row.messageId,
-                state: stateOf(row),
-                following: row.following,
-                checks: row.checks,
-                acceptedAt: row.acceptedAt,
-                updatedAt: row.updatedAt
-              }
-        ),
-        statement("read a status")
-      )
+      canBeThere(account, trackingId)
+        ? readStatus(sql, tables, account, trackingId).pipe(
+            Effect.flatMap(decodeTracked),
+            Effect.map(([row]) =>
+              row === undefined
+                ? undefined
+                : {
+                    messageId: row.messageId,
+                    state: stateOf(row),
+                    following: row.following,
+                    checks: row.checks,
+                    acceptedAt: row.acceptedAt,
+                    updatedAt: row.updatedAt
+                  }
+            ),
+            statement("read a status")
+          )
+        : Effect.undefined
   }
 })
 
