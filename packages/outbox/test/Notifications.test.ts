@@ -1,4 +1,6 @@
 import * as Notifications from "@effect-cascade/outbox/Notifications"
+import { StoreError } from "@effect-cascade/outbox/OutboxError"
+import { OutboxStore, type OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import * as Outbox from "@effect-cascade/outbox/Outbox"
 import { MemoryOutbox, layer as memory } from "@effect-cascade/testing/MemoryOutboxStore"
 import { assert, it } from "@effect/vitest"
@@ -109,6 +111,69 @@ it.effect("consumes a stream in which events come more than once", () =>
       ["OrderPlaced:1", "OrderPlaced:2"]
     )
   }).pipe(Effect.provide(outbox))
+)
+
+it.effect("tells of an event only when its message is committed, so that it can be acknowledged then", () =>
+  Effect.gen(function* () {
+    const committed: Array<number> = []
+    yield* notifications()
+      .consume(Stream.make(placed(1), placed(2), placed(3)))
+      .pipe(Stream.runForEach(() => Effect.map(enqueued, ({ length }) => void committed.push(length))))
+    // One after another, none ahead of what is taken of it.
+    assert.deepStrictEqual(committed, [1, 2, 3])
+  }).pipe(Effect.provide(outbox))
+)
+
+it.effect("gives one message for each event, however often the stream breaks and is begun again", () =>
+  Effect.gen(function* () {
+    const store = yield* OutboxStore
+    const away = new StoreError({ operation: "transaction", detail: "away", isRetryable: true })
+    const transactions = { asked: 0 }
+    // Before the commit, as a database that is gone, and after it, as one whose answer is lost.
+    const unsteady: OutboxStoreShape = {
+      ...store,
+      transaction: (self) =>
+        Effect.suspend(() => {
+          const time = ++transactions.asked
+          if (time % 5 === 2) return Effect.fail(away)
+          return store
+            .transaction(self)
+            .pipe(Effect.flatMap((done) => (time % 5 === 4 ? Effect.fail(away) : Effect.succeed(done))))
+        })
+    }
+    const unsteadyOutbox = yield* Effect.provideService(Outbox.make, OutboxStore, unsteady)
+    let acknowledged = 0
+    // A bus gives again, from the first event on that was not acknowledged.
+    const bus = Stream.suspend(() =>
+      Stream.fromIterable([1, 2, 3, 4, 5, 6, 7].slice(acknowledged).map(placed))
+    )
+    yield* notifications()
+      .consume(bus)
+      .pipe(
+        Stream.runForEach(() => Effect.sync(() => void acknowledged++)),
+        Effect.retry({ while: (error) => error._tag === "StoreError" && error.isRetryable, times: 20 }),
+        Effect.provideService(Outbox.Outbox, unsteadyOutbox)
+      )
+    assert.strictEqual(acknowledged, 7)
+    assert.isAbove(transactions.asked, 7)
+    assert.deepStrictEqual(
+      (yield* enqueued).map(({ trackingId }) => trackingId),
+      [1, 2, 3, 4, 5, 6, 7].map((order) => `OrderPlaced:${order}`)
+    )
+  }).pipe(Effect.provide(outbox))
+)
+
+it.effect(
+  "an event that cannot be published ends the stream with its error, and what came before it stands",
+  () =>
+    Effect.gen(function* () {
+      const bad: ShopEvent = { _tag: "OrderPlaced", order: 2, phone: "067" }
+      const error = yield* notifications()
+        .consume(Stream.make(placed(1), bad, placed(3)))
+        .pipe(Stream.runDrain, Effect.flip)
+      assert.strictEqual(error._tag, "InvalidMessage")
+      assert.lengthOf(yield* enqueued, 1)
+    }).pipe(Effect.provide(outbox))
 )
 
 it.effect("decodes events from outside, and says so when one is none of the schema's", () =>

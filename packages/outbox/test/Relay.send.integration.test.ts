@@ -3,7 +3,7 @@ import * as Delivery from "@effect-cascade/core/Delivery"
 import * as Lane from "@effect-cascade/outbox/Lane"
 import { Outbox } from "@effect-cascade/outbox/Outbox"
 import { assert } from "@effect/vitest"
-import { DateTime, Effect, Schedule } from "effect"
+import { DateTime, Effect, Latch, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { anotherStore, onDatabase } from "./support/database.ts"
 import { flashCall, ids, promo, survey, transaction } from "./support/messages.ts"
@@ -81,6 +81,40 @@ onDatabase("a relay", (test) => {
       assert.strictEqual(sent.sentIds().length, 20)
       assert.isTrue(sent.batches.every((batch) => batch.length <= 3))
     }))
+
+  for (const [crowd, one, name] of [
+    ["urgent", "low", "codes that never end keep no promo from being sent"],
+    ["low", "urgent", "promos without number keep no code waiting"]
+  ] as const) {
+    test(`${name}: each lane has slots of its own`, () =>
+      Effect.gen(function* () {
+        const heard = yield* listening
+        const gate = yield* Latch.make(false)
+        // The crowd's slots are taken and stay so; whatever is claimed, some of it still waits.
+        const sent = recording((batch, call) =>
+          batch.some(({ trackingId }) => trackingId === "one")
+            ? acceptAll(batch, call)
+            : Effect.andThen(gate.await, acceptAll(batch, call))
+        )
+        const slots = { [crowd]: 2 }
+        const batchSize = { [crowd]: 5 }
+        yield* enqueueAll(
+          ids("m", 100).map((id) => transaction(id)),
+          { priority: crowd }
+        )
+        yield* startRelay({ sent, heard }, { slots, batchSize })
+        yield* sent.called(2)
+        yield* enqueueAll([transaction("one")], { priority: one })
+        yield* heard.heard("Accepted", 1, "one")
+        assert.lengthOf(sent.batches, 3)
+        assert.lengthOf(
+          sent.sentIds().filter((id) => id !== "one"),
+          10
+        )
+        yield* gate.open
+        yield* heard.heard("Accepted", 101)
+      }))
+  }
 
   test("sends each account by its own transport, and leaves alone what it does not serve", () =>
     Effect.gen(function* () {
