@@ -13,10 +13,12 @@ import * as Transport from "@effect-cascade/core/Transport"
 import * as Reason from "@effect-cascade/core/TransportReason"
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import { type ClaimedRow, toEnvelope } from "../../OutboxRow.ts"
 import * as RetryPolicy from "../../RetryPolicy.ts"
@@ -120,6 +122,7 @@ const attempt = (
     options.transport,
     Arr.map(toSend, ({ envelope }) => envelope)
   ).pipe(
+    unwaited,
     // The batch's own fiber cannot be interrupted, so that its outcome is always written; the send can.
     Effect.interruptible,
     Effect.timeoutOrElse({ duration: options.sendTimeout, orElse: () => Effect.succeed(all(timedOut)) }),
@@ -135,6 +138,31 @@ const attempt = (
     )
   )
 }
+
+/** How long a send that is cut short may take to tidy up. */
+const tidyTime = Duration.seconds(1)
+
+/**
+ * The same, in a fiber that is left behind where it does not end when it is told to: a transport that cannot be
+ * interrupted must keep neither a slot nor the stop of its relay for ever.
+ */
+const unwaited = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.callback<A, E>((resume) => {
+      const fiber = Effect.runForkWith(context)(self)
+      fiber.addObserver(resume)
+      return Effect.suspend(() => {
+        fiber.interruptUnsafe()
+        return Effect.timeoutOrElse(Effect.asVoid(Fiber.await(fiber)), {
+          duration: tidyTime,
+          orElse: () =>
+            Effect.logError(
+              "outbox: a send that was cut short goes on, because its transport cannot be interrupted"
+            )
+        })
+      })
+    })
+  )
 
 const timedOut = new Reason.TimedOut()
 const interrupted = new Reason.CutShort({ by: "interruption" })

@@ -3,7 +3,7 @@ import * as Reason from "@effect-cascade/core/TransportReason"
 import type { ClaimedRow } from "@effect-cascade/outbox/OutboxRow"
 import { lapseLimit } from "@effect-cascade/outbox/Settlement"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Fiber, Schedule } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, Logger, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { group } from "../../../src/internal/relay/batch.ts"
 import { deliverBatch, type DeliverOptions } from "../../../src/internal/relay/deliverBatch.ts"
@@ -199,6 +199,28 @@ describe("the send", () => {
       assert.deepInclude(decided[0]?.settlement, { reason: new Reason.CutShort({ by: "interruption" }) })
     })
   )
+
+  it.effect("is unknown in time also when its transport cannot be interrupted, which is said", () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ message }) => void logged.push(String(message)))
+    return Effect.gen(function* () {
+      const { options: o } = options(() => Effect.uninterruptible(Effect.never))
+      const batch = yield* batchOf(row("a"))
+      const late = yield* Effect.forkChild(Effect.uninterruptible(deliverBatch(batch, o)))
+      yield* TestClock.adjust("20 seconds")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(kinds(yield* Fiber.join(late)), { a: "retry TimedOut" })
+      const cut = yield* Effect.forkChild(Effect.uninterruptible(deliverBatch(yield* batchOf(row("a")), o)))
+      yield* Effect.yieldNow
+      yield* Deferred.succeed(o.cut, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(kinds(yield* Fiber.join(cut)), { a: "retry CutShort" })
+      assert.lengthOf(
+        logged.filter((line) => line.includes("cannot be interrupted")),
+        2
+      )
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   const broken: ReadonlyArray<[string, Script]> = [
     ["dies", () => Effect.die(new Error("bug"))],
