@@ -62,7 +62,11 @@ async function measure() {
       results[figure.name] = result
       for (const line of lines(result)) say(line)
       say(`  in ${Math.round((performance.now() - started) / 1_000)} s\n`)
-      await bench.clear()
+      const missing = result.rows.filter(({ value }) => !Number.isFinite(value.median))
+      if (missing.length > 0) {
+        complain(`${figure.name}: no figure for ${missing.map(({ label }) => label).join(", ")}`)
+        process.exitCode = 1
+      }
     }
   } finally {
     await bench.stop()

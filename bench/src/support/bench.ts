@@ -29,8 +29,6 @@ export interface Bench {
   readonly template: (name: string, fill: (database: Database) => Promise<void>) => Promise<string>
   /** Runs on a copy of a template, which is dropped afterwards. */
   readonly onCopy: <A>(template: string, use: (database: Database) => Promise<A>) => Promise<A>
-  /** Ends the processes and drops the templates of a figure. */
-  readonly clear: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -42,15 +40,8 @@ export const startBench = async (options: {
   const sink = await startProcess<Sink>("./sinkProcess.ts")
   const sinkUrl = await sink.methods.listen()
   const processes = new Map<string, Promise<RemoteProcess<Measured>>>()
-  const templates = new Map<string, Database>()
+  const templates = new Set<string>()
   let copies = 0
-
-  const clear = async () => {
-    for (const process of processes.values()) await (await process).end()
-    processes.clear()
-    for (const template of templates.values()) await template.drop()
-    templates.clear()
-  }
 
   return {
     server,
@@ -66,7 +57,7 @@ export const startBench = async (options: {
     template: async (name, fill) => {
       if (!templates.has(name)) {
         const database = await server.createDatabase(name)
-        templates.set(name, database)
+        templates.add(name)
         await fill(database)
       }
       return name
@@ -79,9 +70,8 @@ export const startBench = async (options: {
         await database.drop()
       }
     },
-    clear,
     stop: async () => {
-      await clear()
+      for (const process of processes.values()) await (await process).end()
       await sink.end()
       await server.stop()
     }

@@ -15,6 +15,8 @@ export interface Round extends Drained {
 }
 
 export interface Entry extends Contender {
+  /** Its process. Defaults to that of its module. */
+  readonly processName?: string | undefined
   /** Makes the database that it drains. Defaults to `backlog`. */
   readonly fill?: ((database: Database) => Promise<void>) | undefined
   /** How many messages it drains of it. Defaults to the run's size. */
@@ -46,7 +48,7 @@ export const targetOf = (bench: Bench, target: "sink" | "nothing"): Target =>
   target === "sink" ? { kind: "sink", url: bench.sinkUrl } : { kind: "nothing" }
 
 export const drainOnce = async (bench: Bench, entry: Entry, target: "sink" | "nothing"): Promise<Round> => {
-  const { methods } = await bench.process(entry.module)
+  const { methods } = await bench.process(entry.module, entry.processName)
   const messages = entry.messages ?? bench.size
   const template = await bench.template(
     nameOf(entry.label),

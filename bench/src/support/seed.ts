@@ -25,11 +25,12 @@ export const waiting = async (
 ) => {
   await database.query(`
     WITH written AS (${messages(range, priority)})
-    INSERT INTO cascade.work (message_id, lane, due_at)
+    INSERT INTO cascade.work (message_id, lane, due_at, deadline)
     SELECT
       id,
       'default/${priority}',
-      now() - ${dueMinutesAgo} * interval '1 minute' + row_number() OVER () * interval '1 microsecond'
+      now() - ${dueMinutesAgo} * interval '1 minute' + row_number() OVER () * interval '1 microsecond',
+      now() + interval '2 days'
     FROM written`)
 }
 
@@ -66,7 +67,7 @@ const messages = ({ count, first }: Range, priority: "high" | "low") => {
         || ' is confirmed and will be delivered tomorrow between 10:00 and 14:00. Thank you!","ttl":86400},'
         || '"route":"standard","schedule":"outbox"}',
       now() - interval '1 minute',
-      now() + interval '1 day'
+      now() + interval '2 days'
     FROM generate_series(${first}::bigint, ${first + count - 1}::bigint) AS n
     RETURNING id`
 }

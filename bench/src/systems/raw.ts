@@ -14,6 +14,7 @@ import * as Statement from "effect/sql/Statement"
 import { Pool, type PoolClient } from "pg"
 import type { NewRow } from "../../../packages/outbox/src/OutboxRow.ts"
 import { claim } from "../../../packages/outbox/src/internal/sql/claim.ts"
+import { inIndexOrder } from "../../../packages/outbox/src/internal/sql/inIndexOrder.ts"
 import { insert } from "../../../packages/outbox/src/internal/sql/insert.ts"
 import { settle } from "../../../packages/outbox/src/internal/sql/settle.ts"
 import * as Tables from "../../../packages/outbox/src/internal/sql/tables.ts"
@@ -88,19 +89,33 @@ export const make = (): System => {
     handled += settled.length
   }
 
-  const relay = async () => {
-    const running = new Set<Promise<void>>()
-    while (!stopping.now) {
+  // As the outbox's store does it: the settings leave the claim one plan, and end with the transaction.
+  const take = async (limit: number) => {
+    const client = await pool.connect()
+    try {
+      await client.query("BEGIN ISOLATION LEVEL READ COMMITTED")
+      await run(client, "in-index-order", inIndexOrder(sql))
       const rows = await run<Claimed>(
-        pool,
+        client,
         "claim",
         claim(sql, tables, {
-          capacities: [{ lane, limit: (slots - running.size) * batchSize }],
+          capacities: [{ lane, limit }],
           leaseMillis: 30_000,
           relay: "raw",
           lapseReason: "{}"
         })
       )
+      await client.query("COMMIT")
+      return rows
+    } finally {
+      client.release()
+    }
+  }
+
+  const relay = async () => {
+    const running = new Set<Promise<void>>()
+    while (!stopping.now) {
+      const rows = await take((slots - running.size) * batchSize)
       for (const part of parts({ first: 0, count: rows.length }, batchSize)) {
         const one = work(rows.slice(part.first, part.first + part.count)).finally(() => running.delete(one))
         running.add(one)

@@ -8,6 +8,7 @@ import * as Envelope from "@effect-cascade/core/Envelope"
 import * as Message from "@effect-cascade/core/Message"
 import type { TransportReason } from "@effect-cascade/core/TransportReason"
 import * as DateTime from "effect/DateTime"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Lane } from "./Lane.ts"
@@ -68,6 +69,29 @@ export const ClaimedRow = Schema.Struct({
 
 /** @see ClaimedRow */
 export type ClaimedRow = typeof ClaimedRow.Type
+
+/**
+ * Whether a value is a `ClaimedRow`, as `Schema.is` tells it, in a tenth of the time: a relay asks it of every row. See
+ * docs/decisions/0020.
+ */
+export const isClaimedRow = (row: unknown): row is ClaimedRow =>
+  Predicate.isObject(row) &&
+  typeof row["id"] === "string" &&
+  typeof row["lane"] === "string" &&
+  typeof row["lease"] === "bigint" &&
+  Number.isSafeInteger(row["attempts"]) &&
+  Number.isSafeInteger(row["lapses"]) &&
+  typeof row["lapsed"] === "boolean" &&
+  typeof row["account"] === "string" &&
+  typeof row["trackingId"] === "string" &&
+  typeof row["messageType"] === "string" &&
+  (row["uncertainty"] === "resend" || row["uncertainty"] === "hold") &&
+  isTextOrNull(row["payload"]) &&
+  Number.isFinite(row["ageMillis"]) &&
+  (row["remainingMillis"] === null || Number.isFinite(row["remainingMillis"])) &&
+  isTextOrNull(row["traceparent"])
+
+const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === "string"
 
 /** What the store writes about one leased row. */
 export interface SettledRow {

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -39,7 +40,7 @@ import * as StoreErrors from "./internal/storeErrors.ts"
 import * as Unanswered from "./internal/unanswered.ts"
 import { type InvalidName, NotInTransaction, StoreError } from "./OutboxError.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
-import { ClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
+import { ClaimedRow, isClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
 import { OutboxStore, type OutboxStoreShape } from "./OutboxStore.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
@@ -271,11 +272,21 @@ const vanished = new StoreError({
 const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string> =>
   new Set(rows.map((row) => row.id))
 
-const decodeClaimed = Schema.decodeUnknownEffect(Schema.Array(ClaimedRow))
+// A claim that gives what it should passes the schemas by; they say what is wrong with one that does not.
+const decodeClaimed = (rows: ReadonlyArray<unknown>) =>
+  rows.every(isClaimedRow) ? Effect.succeed(rows) : decodeClaimedBySchema(rows)
 
-const decodeDue = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ lane: Schema.String, dueSeconds: Schema.Number }))
-)
+const decodeClaimedBySchema = Schema.decodeUnknownEffect(Schema.Array(ClaimedRow))
+
+const decodeDue = (rows: ReadonlyArray<unknown>) =>
+  rows.every(isDueRow) ? Effect.succeed(rows) : decodeDueBySchema(rows)
+
+const DueRow = Schema.Struct({ lane: Schema.String, dueSeconds: Schema.Number })
+
+const isDueRow = (row: unknown): row is typeof DueRow.Type =>
+  Predicate.isObject(row) && Predicate.isString(row["lane"]) && Predicate.isNumber(row["dueSeconds"])
+
+const decodeDueBySchema = Schema.decodeUnknownEffect(Schema.Array(DueRow))
 
 const decodeLanes = Schema.decodeUnknownEffect(
   Schema.Array(

@@ -1,6 +1,12 @@
 import * as Envelope from "@effect-cascade/core/Envelope"
 import * as Message from "@effect-cascade/core/Message"
-import { type ClaimedRow, encodePayload, payloadVersion, toEnvelope } from "@effect-cascade/outbox/OutboxRow"
+import {
+  ClaimedRow,
+  encodePayload,
+  isClaimedRow,
+  payloadVersion,
+  toEnvelope
+} from "@effect-cascade/outbox/OutboxRow"
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Result, Schema } from "effect"
 import { canary, transaction } from "./support/messages.ts"
@@ -204,5 +210,48 @@ describe("toEnvelope", () => {
   it("reads what it writes", () => {
     assert.strictEqual((JSON.parse(edited({})) as { v: number }).v, payloadVersion)
     assert.isTrue(Result.isSuccess(toEnvelope(claimed({ payload: edited({}) }), now)))
+  })
+})
+
+describe("isClaimedRow", () => {
+  const isBySchema = Schema.is(ClaimedRow)
+  const anything = [
+    undefined,
+    null,
+    "text",
+    "resend",
+    "hold",
+    "",
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    Infinity,
+    2 ** 60,
+    1n,
+    true,
+    [],
+    {}
+  ]
+
+  it("says of every field what the schema says", () => {
+    const verdicts: Array<boolean> = []
+    for (const field of Object.keys(claimed())) {
+      for (const value of anything) {
+        const row = { ...claimed(), [field]: value }
+        assert.strictEqual(isClaimedRow(row), isBySchema(row), `${field}: ${String(value)}`)
+        verdicts.push(isClaimedRow(row))
+      }
+      const without = Object.fromEntries(Object.entries(claimed()).filter(([name]) => name !== field))
+      assert.isFalse(isClaimedRow(without), field)
+      assert.isFalse(isBySchema(without), field)
+    }
+    assert.include(verdicts, true)
+    assert.include(verdicts, false)
+  })
+
+  it("takes nothing that is no row", () => {
+    for (const value of anything) assert.isFalse(isClaimedRow(value))
+    assert.isTrue(isClaimedRow(claimed()))
   })
 })
