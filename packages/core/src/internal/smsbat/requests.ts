@@ -30,6 +30,12 @@ export const plan = (
   now: DateTime.Utc,
   account: Account
 ): { readonly groups: ReadonlyArray<Group>; readonly unsendable: ReadonlyArray<Delivery> } => {
+  const [first] = batch
+  // As a rule all of it goes into one request, whatever the messages look like as JSON; then that is made only once.
+  if (first !== undefined && fitsAnyway(batch, first.route, account)) {
+    const [, ...others] = batch
+    return { groups: [{ route: first.route, envelopes: [first, ...others] }], unsendable: [] }
+  }
   const { encoded, unsendable } = encodeAll(batch, now, account)
   const groups = routes.flatMap((route) =>
     pack(
@@ -61,6 +67,28 @@ export const encodeAll = (
 /** The body of a request. */
 export const body = (encoded: ReadonlyArray<Encoded>): string =>
   `[${encoded.map(({ json }) => json).join(",")}]`
+
+const fitsAnyway = (
+  batch: ReadonlyArray<Envelope>,
+  route: Route,
+  { maxBatchSize, maxBodyBytes }: Account
+): boolean => {
+  if (batch.length > maxBatchSize) return false
+  let bytes = 2
+  for (const envelope of batch) bytes += mostBytes(envelope)
+  return bytes <= maxBodyBytes && batch.every((envelope) => envelope.route === route)
+}
+
+/** No message takes more as JSON: a character is at most six bytes there (`\u001f`). */
+const mostBytes = ({ message }: Envelope): number => {
+  const text = "text" in message ? message.text.length : 0
+  const options = "surveyOptions" in message ? message.surveyOptions : []
+  const characters = options.reduce((sum, option) => sum + option.length + 1, message.fromName.length + text)
+  return namesAndNumbers + message.id.length + message.toPhone.length + 6 * characters
+}
+
+/** More than the names of all fields, their brackets, and the values of those that hold no text. */
+const namesAndNumbers = 256
 
 const routes: ReadonlyArray<Route> = ["standard", "tg-viber"]
 

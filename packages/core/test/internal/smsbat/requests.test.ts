@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Redacted, Result, Schema } from "effect"
 import * as Envelope from "../../../src/Envelope.ts"
+import * as Message from "../../../src/Message.ts"
 import * as config from "../../../src/internal/smsbat/config.ts"
 import * as requests from "../../../src/internal/smsbat/requests.ts"
 import * as utf8 from "../../../src/internal/utf8.ts"
@@ -29,6 +30,37 @@ describe("plan", () => {
         ]
       )
       assert.deepStrictEqual(unsendable, [])
+    })
+  )
+
+  it.effect("makes no request too large of texts that are six times as long in JSON", () =>
+    Effect.gen(function* () {
+      const now = yield* DateTime.now
+      const options = ["\u0001".repeat(40), "\u0002".repeat(40), '"'.repeat(40)]
+      for (const length of [1, 10, 80]) {
+        const batch = yield* Effect.forEach(["a", "b", "c"], (id) =>
+          Effect.flatMap(
+            Message.make({
+              _tag: "ViberSurvey",
+              id,
+              fromName: '"\\"',
+              toPhone: "+380671112233",
+              text: "\u001f".repeat(length),
+              surveyOptions: options,
+              ttl: "68 weeks",
+              scheduledSent: "2026-01-25T10:00:00.123Z"
+            }),
+            (message) => Envelope.seal(message, { schedule: "outbox" })
+          )
+        )
+        for (let maxBodyBytes = 500; maxBodyBytes < 6_000; maxBodyBytes += 50) {
+          const limits = account({ maxBodyBytes })
+          for (const { envelopes } of requests.plan(batch, now, limits).groups) {
+            const { encoded } = requests.encodeAll(envelopes, now, account())
+            assert.isAtMost(utf8.byteLength(requests.body(encoded)), maxBodyBytes)
+          }
+        }
+      }
     })
   )
 
