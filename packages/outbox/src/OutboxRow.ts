@@ -91,6 +91,24 @@ export const isClaimedRow = (row: unknown): row is ClaimedRow =>
   (row["remainingMillis"] === null || Number.isFinite(row["remainingMillis"])) &&
   isTextOrNull(row["traceparent"])
 
+/** The columns of a claimed row, without others that came with them. */
+export const claimedRow = (row: ClaimedRow): ClaimedRow => ({
+  id: row.id,
+  lane: row.lane,
+  lease: row.lease,
+  attempts: row.attempts,
+  lapses: row.lapses,
+  lapsed: row.lapsed,
+  account: row.account,
+  trackingId: row.trackingId,
+  messageType: row.messageType,
+  uncertainty: row.uncertainty,
+  payload: row.payload,
+  ageMillis: row.ageMillis,
+  remainingMillis: row.remainingMillis,
+  traceparent: row.traceparent
+})
+
 const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === "string"
 
 /** What the store writes about one leased row. */

@@ -40,7 +40,7 @@ import * as StoreErrors from "./internal/storeErrors.ts"
 import * as Unanswered from "./internal/unanswered.ts"
 import { type InvalidName, NotInTransaction, StoreError } from "./OutboxError.ts"
 import * as OutboxMigrations from "./OutboxMigrations.ts"
-import { ClaimedRow, isClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
+import { ClaimedRow, claimedRow, isClaimedRow, type InsertedRow, type NewRow } from "./OutboxRow.ts"
 import { OutboxStore, type OutboxStoreShape } from "./OutboxStore.ts"
 import * as SqlFailure from "./SqlFailure.ts"
 
@@ -274,7 +274,7 @@ const idsOf = (rows: ReadonlyArray<{ readonly id: string }>): ReadonlySet<string
 
 // A claim that gives what it should passes the schemas by; they say what is wrong with one that does not.
 const decodeClaimed = (rows: ReadonlyArray<unknown>) =>
-  rows.every(isClaimedRow) ? Effect.succeed(rows) : decodeClaimedBySchema(rows)
+  rows.every(isClaimedRow) ? Effect.succeed(rows.map(claimedRow)) : decodeClaimedBySchema(rows)
 
 const decodeClaimedBySchema = Schema.decodeUnknownEffect(Schema.Array(ClaimedRow))
 
