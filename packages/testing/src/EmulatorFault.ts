@@ -286,8 +286,7 @@ export const script = (
 ): Effect.Effect<ReadonlyArray<ReadonlyArray<Fault>>, InvalidFaults> =>
   Effect.suspend(() => {
     if (typeof input !== "string") {
-      const entries = input.map((entry) => ("_tag" in entry ? [entry] : entry))
-      return Effect.mapError(decodeEntries(entries), (error) => invalid(error))
+      return scriptFromJson(input)
     }
     const { entries, problems } = faultText.parse(input)
     if (problems.length > 0) return Effect.fail(new InvalidFaults({ problems }))

@@ -74,7 +74,7 @@ export class InvalidTarget extends Schema.TaggedError<InvalidTarget>(
 export class ListenError extends Schema.TaggedError<ListenError>(
   "@effect-cascade/testing/FaultProxy/ListenError"
 )("ListenError", {
-  port: Schema.Int,
+  port: Schema.Number,
   /** The system's code, such as `EADDRINUSE`. */
   code: Schema.String
 }) {
@@ -274,8 +274,7 @@ export const layer = (
 
 const targetOf = (target: FaultProxyOptions["target"]): Effect.Effect<address.Address, InvalidTarget> =>
   Effect.suspend(() => {
-    const found =
-      typeof target === "object" && "port" in target ? target : address.ofUrl(address.textOf(target))
+    const found = address.read(target)
     return found === undefined ? Effect.fail(new InvalidTarget()) : Effect.succeed(found)
   })
 

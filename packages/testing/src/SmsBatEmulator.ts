@@ -49,7 +49,7 @@ import * as webhooks from "./internal/emulator/webhooks.ts"
 export class ListenError extends Schema.TaggedError<ListenError>(
   "@effect-cascade/testing/SmsBatEmulator/ListenError"
 )("ListenError", {
-  port: Schema.Int,
+  port: Schema.Number,
   /** The system's code, such as `EADDRINUSE`. */
   code: Schema.String
 }) {

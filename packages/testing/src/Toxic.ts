@@ -185,8 +185,8 @@ const decode = (toxics: ReadonlyArray<object>): Effect.Effect<ReadonlyArray<Toxi
       new InvalidToxics({
         problems: issuesOf(error.issue).issues.map(({ message, path }) => {
           const [index, ...keys] = (path ?? []).map((part) => (typeof part === "object" ? part.key : part))
-          const toxic = toxics[Number(index)]
-          const name = toxic === undefined ? [] : [toxicText.nameOf(toxic)]
+          const toxic: unknown = index === undefined ? undefined : toxics[Number(index)]
+          const name = typeof toxic === "object" && toxic !== null ? [toxicText.nameOf(toxic)] : []
           return [...name, ...keys.map(String), message].join(": ")
         })
       })

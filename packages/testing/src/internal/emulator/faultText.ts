@@ -17,6 +17,11 @@ export interface Parsed {
   readonly problems: ReadonlyArray<string>
 }
 
+// A text of any size must make neither an error nor a script of any size.
+const problemLimit = 20
+const cleanLimit = 100_000
+const nameLimit = 40
+
 /** Reads a plan or a script: entries apart by commas, faults of one entry joined by `+`, `ok` for no fault. */
 export const parse = (text: string): Parsed => {
   const problems: Array<string> = []
@@ -25,10 +30,20 @@ export const parse = (text: string): Parsed => {
     if (entry.trim() === "") continue
     const clean = /^\s*ok(?::(\d+)x)?\s*$/.exec(entry)
     if (clean !== null) {
+      if (Number(clean[1] ?? 1) > cleanLimit) {
+        problems.push(`ok: at most ${cleanLimit} times`)
+        continue
+      }
       for (let times = Number(clean[1] ?? 1); times > 0; times--) entries.push([])
       continue
     }
-    entries.push(entry.split("+").flatMap((part) => parseFault(part.trim(), problems)))
+    const faults: Array<FaultRecord> = []
+    for (const part of entry.split("+")) {
+      if (problems.length >= problemLimit)
+        return { entries, problems: [...problems, "and more behind these"] }
+      faults.push(...parseFault(part.trim(), problems))
+    }
+    entries.push(faults)
   }
   return { entries, problems }
 }
@@ -184,16 +199,17 @@ const parseFault = (text: string, problems: Array<string>): ReadonlyArray<FaultR
   const [name = "", ...parts] = partsOf(text)
   const fixed = byName.get(name)
   if (fixed === undefined) {
-    const near = [...byName.keys(), "ok"].find((known) => distance(known, name) <= 2)
+    const shown = name.slice(0, nameLimit)
+    const near = [...byName.keys(), "ok"].find((known) => distance(known, shown) <= 2)
     problems.push(
-      `"${name}" is no fault; ${near === undefined ? `the faults are ${knownNames().join(", ")}, and ok for none` : `did you mean ${near}?`}`
+      `"${shown}" is no fault; ${near === undefined ? `the faults are ${knownNames().join(", ")}, and ok for none` : `did you mean ${near}?`}`
     )
     return []
   }
   const fault: Record<string, unknown> & FaultRecord = { ...fixed }
   const where: Record<string, unknown> = {}
   for (const part of parts) {
-    const problem = readPart(part, fault, where)
+    const problem = readPart(part, fault, where)?.slice(0, 500)
     if (problem !== undefined) problems.push(`${name}: ${problem}`)
   }
   return [Object.keys(where).length === 0 ? fault : { ...fault, where }]

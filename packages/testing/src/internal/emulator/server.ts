@@ -37,13 +37,18 @@ const open = (port: number, listener: RequestListener) =>
     )
     server.timeout = 0
     server.once("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error)))
-    server.listen(port, host, () => {
-      const address = server.address()
-      resume(
-        Effect.succeed({
-          server,
-          port: typeof address === "object" && address !== null ? address.port : port
-        })
-      )
-    })
+    try {
+      server.listen(port, host, () => {
+        const address = server.address()
+        resume(
+          Effect.succeed({
+            server,
+            port: typeof address === "object" && address !== null ? address.port : port
+          })
+        )
+      })
+    } catch (error) {
+      // Node throws for what can be no port.
+      resume(Effect.fail(error as NodeJS.ErrnoException))
+    }
   })

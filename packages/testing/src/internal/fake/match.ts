@@ -46,6 +46,7 @@ export const compile = (matcher: Matcher): ((compared: Compared) => ReadonlyArra
   if (typeof matcher === "function") {
     return ({ envelope, message }) => (matcher(message, envelope) ? [] : ["the function says no"])
   }
+  if (typeof matcher !== "object" || matcher === null) throw wrong("it is neither an object nor a function")
   for (const [key, value] of Object.entries(matcher)) {
     if (!isField(key))
       throw wrong(`there is no field ${key}; there are ${Object.keys(differences).join(", ")}`)

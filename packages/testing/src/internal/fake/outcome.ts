@@ -8,6 +8,7 @@ import type { TrackingId } from "@effect-cascade/core/TrackingId"
 import * as TransportReason from "@effect-cascade/core/TransportReason"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 
 /** What the fake provider does with a message. */
@@ -18,6 +19,27 @@ export type Outcome =
   | { readonly _tag: "Unknown" }
   | { readonly _tag: "Throttle"; readonly after?: Duration.Input | undefined }
   | { readonly _tag: "Down"; readonly for: Duration.Input }
+
+/** What keeps a value from being an outcome, if anything does; a test without types may write anything. */
+export const problemOf = (outcome: Outcome): string | undefined => {
+  switch (outcome?._tag) {
+    case "Accept":
+    case "Unauthorized":
+    case "Unknown":
+      return undefined
+    case "Reject":
+      return typeof outcome.code === "string" ? undefined : "rejects with a code that is no text"
+    case "Throttle":
+      return outcome.after === undefined || isTime(outcome.after) ? undefined : "throttles for no time"
+    case "Down":
+      return isTime(outcome.for) ? undefined : "is down for no time"
+    default:
+      return "is none of FakeCascade's accept, reject, unauthorized, unknown, throttle and down"
+  }
+}
+
+const isTime = (input: Duration.Input): boolean =>
+  Option.exists(Duration.fromInput(input), Duration.isGreaterThanOrEqualTo(Duration.zero))
 
 /**
  * What the real reading of the provider's reply makes of an outcome, for each of `ids`. `messageId` gives the

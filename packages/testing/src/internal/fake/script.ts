@@ -3,7 +3,8 @@
  */
 import type { Envelope } from "@effect-cascade/core/Envelope"
 import { type Compared, compile, type Matcher } from "./match.ts"
-import type { Outcome } from "./outcome.ts"
+import { AssertionFailed } from "./AssertionFailed.ts"
+import { type Outcome, problemOf } from "./outcome.ts"
 
 /** What is to become of messages. */
 export interface Script {
@@ -25,6 +26,7 @@ interface Rule {
 
 /** An empty script. Where nothing else is said, `otherwise` happens. */
 export const make = (otherwise: Outcome | undefined): Script => {
+  if (otherwise !== undefined) checked([otherwise])
   const calls: Array<Outcome> = []
   const rules: Array<Rule> = []
 
@@ -39,9 +41,11 @@ export const make = (otherwise: Outcome | undefined): Script => {
   }
 
   return {
-    nextCalls: (outcomes) => void calls.push(...outcomes),
-    when: (matcher, outcomes) =>
-      void rules.push({ differencesOf: compile(matcher), outcomes, applied: new Map() }),
+    nextCalls: (outcomes) => void calls.push(...checked(outcomes)),
+    when: (matcher, outcomes) => {
+      checked(outcomes)
+      rules.push({ differencesOf: compile(matcher), outcomes, applied: new Map() })
+    },
     decide: (call) => {
       const whole = calls.shift()
       return call.map((compared) => whole ?? byRule(compared) ?? otherwise)
@@ -51,4 +55,16 @@ export const make = (otherwise: Outcome | undefined): Script => {
       rules.length = 0
     }
   }
+}
+
+/** The outcomes, if each of them is one. Found where it is written, and not in the middle of a send. */
+const checked = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<Outcome> => {
+  if (outcomes.length === 0) throw new AssertionFailed({ details: "a script of no outcomes says nothing" })
+  outcomes.forEach((outcome, index) => {
+    const problem = problemOf(outcome)
+    if (problem !== undefined) {
+      throw new AssertionFailed({ details: `outcome ${index + 1} of a script ${problem}` })
+    }
+  })
+  return outcomes
 }

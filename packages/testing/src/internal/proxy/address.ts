@@ -26,6 +26,16 @@ export const ofUrl = (url: string): Address | undefined => {
   return host === "" || known === undefined ? undefined : { host, port: known }
 }
 
+/** The address that a target is or names, or `undefined` where it is none. */
+export const read = (target: Address | string | Redacted.Redacted): Address | undefined => {
+  if (typeof target === "string" || Redacted.isRedacted(target)) return ofUrl(textOf(target))
+  if (typeof target !== "object" || target === null) return undefined
+  const { host, port } = target
+  const usable =
+    typeof host === "string" && host !== "" && Number.isInteger(port) && port >= 1 && port <= 65_535
+  return usable ? target : undefined
+}
+
 /** The same URL with another host and port. A text that is no URL is returned as it is. */
 export const replaceIn = (url: string, { host, port }: Address): string => {
   if (!URL.canParse(url)) return url

@@ -21,11 +21,16 @@ export const open = (
   Effect.callback((resume) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket)
     server.on("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error)))
-    server.listen(port, host, () => {
-      const address = server.address()
-      const taken = typeof address === "object" && address !== null ? address.port : port
-      resume(Effect.succeed({ server, port: taken }))
-    })
+    try {
+      server.listen(port, host, () => {
+        const address = server.address()
+        const taken = typeof address === "object" && address !== null ? address.port : port
+        resume(Effect.succeed({ server, port: taken }))
+      })
+    } catch (error) {
+      // Node throws for what can be no port.
+      resume(Effect.fail(error as NodeJS.ErrnoException))
+    }
   })
 
 /** Stops listening. Connections that are open do not hold it up. */

@@ -50,11 +50,20 @@ const names = [...toxics.keys()]
 export const nameOf = (toxic: object): string =>
   names.find((name) => "_tag" in toxic && toxics.get(name)?.tag === toxic._tag) ?? "toxic"
 
+// A text of any size must not make an error of any size.
+const problemLimit = 20
+const shown = (text: string): string => text.slice(0, 40)
+
 /** Reads toxics apart by commas. */
 export const parse = (text: string): Parsed => {
   const problems: Array<string> = []
   const entries = text.split(",").map((entry) => entry.trim())
-  return { toxics: entries.flatMap((entry) => (entry === "" ? [] : parseOne(entry, problems))), problems }
+  const toxics: Array<ToxicRecord> = []
+  for (const entry of entries) {
+    if (problems.length >= problemLimit) return { toxics, problems: [...problems, "and more behind these"] }
+    if (entry !== "") toxics.push(...parseOne(entry, problems))
+  }
+  return { toxics, problems }
 }
 
 /** The text of one toxic; {@link parse} reads it back. */
@@ -73,13 +82,14 @@ const parseOne = (entry: string, problems: Array<string>): ReadonlyArray<ToxicRe
   const [name = "", ...parts] = entry.split(":").map((part) => part.trim())
   const known = toxics.get(name)
   if (known === undefined) {
-    problems.push(`"${name}" is no toxic; the toxics are ${names.join(", ")}`)
+    problems.push(`"${shown(name)}" is no toxic; the toxics are ${names.join(", ")}`)
     return []
   }
   const toxic: Record<string, unknown> = { _tag: known.tag }
   for (const part of parts) {
     const fields = readPart(part, known.attributes)
-    if (fields === undefined) problems.push(`${name}: "${part}" cannot be read; ${help(known.attributes)}`)
+    if (fields === undefined)
+      problems.push(`${name}: "${shown(part)}" cannot be read; ${help(known.attributes)}`)
     else Object.assign(toxic, fields)
   }
   return [toxic]
