@@ -51,8 +51,9 @@ export interface Notifications<Event extends AnyEvent> {
    */
   readonly publish: (event: Event) => Effect.Effect<Published, PublishError, Outbox>
   /**
-   * Does the same for each event of a stream, in a transaction of its own, one after another. Ends with the stream;
-   * fails with the stream's own error, or with the first event that cannot be published.
+   * Does the same for each event of a stream, in a transaction of its own, one after another, and answers for each when
+   * that has committed. Ends with the stream; fails with the stream's own error, or with the first event that cannot be
+   * published. Events that come again after that give no second message.
    */
   readonly consume: <E, R>(
     events: Stream.Stream<Event, E, R>

@@ -143,7 +143,7 @@ export interface OutboxAdminShape {
   ) => Effect.Effect<Cancelled | InFlight | TooLate, MessageNotFound | StoreError>
 
   /**
-   * Stops lanes until they are resumed; relays obey with their next heartbeat, and finish what they have. The note is
+   * Stops lanes until they are resumed; relays obey at once or with their next heartbeat, and finish what they have. The note is
    * shown to whoever asks why; it must hold no personal data. Answers with the lanes.
    */
   readonly pause: (
