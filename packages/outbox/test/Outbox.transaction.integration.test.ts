@@ -102,6 +102,70 @@ onDatabase("a transaction whose connection is lost", (test) => {
     }))
 })
 
+onDatabase("an enqueue that is interrupted while its transaction goes on", (test) => {
+  /** Enqueues `b`, and gives up `a` (as `wrap` has it) while that waits for another transaction which has its id. */
+  const giveUp = Effect.fnUntraced(function* (
+    wrap: <A, E>(self: Effect.Effect<A, E>) => Effect.Effect<A, E | StoreError>
+  ) {
+    const outbox = yield* Outbox
+    const { client, store } = yield* anotherStore()
+    const other = yield* outboxOn(store)
+    const written = yield* Deferred.make<void>()
+    const over = yield* Deferred.make<void>()
+    const holder = yield* Effect.forkChild(
+      other.transaction(
+        other
+          .enqueue(transaction("a"))
+          .pipe(
+            Effect.andThen(Deferred.succeed(written, undefined)),
+            Effect.andThen(Deferred.await(over)),
+            Effect.andThen(Effect.fail("changed its mind"))
+          )
+      )
+    )
+    yield* Deferred.await(written)
+    const isWaiting = Effect.map(
+      client`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      ({ length }) => length > 0
+    )
+    const exit = yield* outbox
+      .transaction(
+        Effect.gen(function* () {
+          yield* outbox.enqueue(transaction("b"))
+          const fiber = yield* Effect.forkChild(wrap(outbox.enqueue(transaction("a"))))
+          yield* Effect.repeat(Effect.delay(isWaiting, "5 millis"), { until: (waiting) => waiting })
+          yield* Fiber.interrupt(fiber)
+          return "went on"
+        })
+      )
+      .pipe(Effect.result)
+    yield* Deferred.succeed(over, undefined)
+    yield* Fiber.await(holder)
+    return exit
+  })
+
+  test("takes the whole transaction with it, which says so", () =>
+    Effect.gen(function* () {
+      const result = yield* giveUp((self) => self)
+      assert.strictEqual(result._tag, "Failure")
+      assert.strictEqual(result._tag === "Failure" ? result.failure._tag : "", "StoreError")
+      assert.deepInclude(yield* counts, { message: 0, work: 0 })
+    }))
+
+  test("takes nothing with it but its savepoint, where it has one", () =>
+    Effect.gen(function* () {
+      const outbox = yield* Outbox
+      const result = yield* giveUp(outbox.transaction)
+      assert.deepInclude(result, { _tag: "Success", success: "went on" })
+      assert.deepInclude(yield* counts, { message: 1, work: 1 })
+      const later = yield* outbox.transaction(outbox.enqueueAll([transaction("a"), transaction("b")]))
+      assert.deepStrictEqual(
+        later.map(({ _tag }) => _tag),
+        ["Enqueued", "AlreadyEnqueued"]
+      )
+    }))
+})
+
 onDatabase("a client with name transforms", (test) => {
   const usual = { transformQueryNames: String.camelToSnake, transformResultNames: String.snakeToCamel }
   const odd = { transformQueryNames: String.snakeToCamel, transformResultNames: String.camelToSnake }
