@@ -1,6 +1,6 @@
 /**
  * Rows of one lane and one uncertainty policy that travel together: what one call of the transport takes, and what
- * one unknown outcome casts doubt on.
+ * one unknown outcome casts doubt on. What relays have died with travels apart from the rest.
  */
 import * as Lane from "../../Lane.ts"
 import type { ClaimedRow } from "../../OutboxRow.ts"
@@ -27,7 +27,8 @@ export const group = (
   const open = new Map<string, Array<ClaimedRow>>()
   const batches: Array<Batch> = []
   for (const row of rows) {
-    const key = `${row.lane} ${row.uncertainty}`
+    // What was under way when a process died may be why it did; what was not must not share its fate.
+    const key = `${row.lane} ${row.uncertainty} ${row.lapses > 0 ? "suspect" : "fresh"}`
     let current = open.get(key)
     if (current === undefined || current.length >= options.size(row.lane)) {
       current = []

@@ -28,6 +28,21 @@ describe("group", () => {
     ])
   })
 
+  it("keeps what its relays died with apart from what nobody has tried", () => {
+    const lapsed = { lapsed: true, lapses: 1 }
+    const batches = group(
+      [row("a1", lapsed), row("b1"), row("a2", { lapses: 1 }), row("b2"), row("a3", lapsed)],
+      { size: () => 100, claimedAt: 0n, leaseEnd: 1n }
+    )
+    assert.deepStrictEqual(
+      batches.map(({ rows }) => rows.map(({ trackingId }) => trackingId)),
+      [
+        ["a1", "a2", "a3"],
+        ["b1", "b2"]
+      ]
+    )
+  })
+
   it("makes no batch larger than its lane takes", () => {
     const rows = ["1", "2", "3", "4", "5"].map((id) => row(id))
     const batches = group(rows, {

@@ -117,7 +117,10 @@ describe("before the send", () => {
         { a: "sent", b: "dead CutShort" }
       )
       const held = yield* deliverBatch(
-        yield* batchOf(row("c", { ...lapsed, uncertainty: "hold" }), row("d", { uncertainty: "hold" })),
+        yield* batchOf(
+          row("c", { ...lapsed, uncertainty: "hold" }),
+          row("d", { lapses: 1, uncertainty: "hold" })
+        ),
         o
       )
       assert.deepStrictEqual(kinds(held), { c: "uncertain CutShort", d: "sent" })
