@@ -11,7 +11,7 @@ import * as TransportReason from "../src/TransportReason.ts"
 import { variants } from "./support/mutate.ts"
 import { caller, page, post, report, statusError } from "./support/status.ts"
 
-const secret = Redacted.make("canary-secret-0123456789abcdef")
+const secret = Redacted.make("canaryZx84-secret-0123456789abcdef")
 const path = "/hooks/smsbat"
 const whole = `${path}/${Redacted.value(secret)}`
 
@@ -74,14 +74,14 @@ describe("decode", () => {
     const rows: ReadonlyArray<readonly [unknown, ReadonlyArray<string>]> = [
       [null, [""]],
       [[], [""]],
-      ["canary", [""]],
+      ["canaryZx84", [""]],
       [7, [""]],
       [undefined, [""]],
       [{}, ["messageId", "deliverystatus"]],
-      [{ messageId: "canary phone +380671112233", deliverystatus: "delivered" }, ["messageId"]],
+      [{ messageId: "canaryZx84 phone +380671112233", deliverystatus: "delivered" }, ["messageId"]],
       [{ messageId: "m", deliverystatus: 7 }, ["deliverystatus"]],
       [{ messageId: "m", deliverystatus: " " }, ["deliverystatus"]],
-      [{ messageId: "..", deliverystatus: ["canary"] }, ["messageId", "deliverystatus"]],
+      [{ messageId: "..", deliverystatus: ["canaryZx84"] }, ["messageId", "deliverystatus"]],
       [
         JSON.parse('{"__proto__":{"messageId":"m","deliverystatus":"delivered"}}'),
         ["messageId", "deliverystatus"]
@@ -94,7 +94,7 @@ describe("decode", () => {
         error.problems.map(({ path }) => path),
         paths
       )
-      assert.notInclude(inspect(error, { depth: null }) + error.message + JSON.stringify(error), "canary")
+      assert.notInclude(inspect(error, { depth: null }) + error.message + JSON.stringify(error), "canaryZx84")
     }
   })
 
@@ -166,7 +166,7 @@ const scriptedLookup = (
       Effect.suspend(() => {
         const said = script[Math.min(asked.length, script.length - 1)]
         asked.push(messageId)
-        if (said === undefined || said === "defect") return Effect.die(new Error("canary"))
+        if (said === undefined || said === "defect") return Effect.die(new Error("canaryZx84"))
         return typeof said === "string"
           ? Effect.succeed(report(said, { messageId, partscount: 2 }))
           : Effect.fail(statusError(said))
@@ -326,8 +326,8 @@ describe("route", () => {
         [{ path: "/a/../b" }, "path"],
         [{ path: "/a//b" }, "path"],
         [{ path: "/a?b" }, "path"],
-        [{ secret: Redacted.make("canary-short") }, "secret"],
-        [{ secret: Redacted.make("canary/with/slashes/and/long/enough") }, "secret"],
+        [{ secret: Redacted.make("canaryZx84-short") }, "secret"],
+        [{ secret: Redacted.make("canaryZx84/with/slashes/and/long/enough") }, "secret"],
         [{ secret: Redacted.make("") }, "secret"],
         [{ bodyLimit: 0 }, "bodyLimit"],
         [{ queueSize: 1.5 }, "queueSize"],
@@ -341,7 +341,7 @@ describe("route", () => {
         const routes = SmsBatWebhook.route({ path, onReport: () => Effect.void, ...(wrong as object) })
         const error = yield* Effect.flip(Effect.scoped(caller(routes.pipe(Layer.provide(lookup.layer)))))
         assert.deepInclude({ ...error }, { _tag: "SmsBatConfigError", option })
-        assert.notInclude(error.message, "canary")
+        assert.notInclude(error.message, "canaryZx84")
       }
     })
   )
@@ -352,7 +352,7 @@ describe("pathWithSecret", () => {
     for (const prefix of [path, `${path}/`] as const) {
       const full = SmsBatWebhook.pathWithSecret(prefix, secret)
       assert.strictEqual(Redacted.value(full), whole)
-      assert.notInclude(inspect(full) + JSON.stringify(full) + String(full), "canary")
+      assert.notInclude(inspect(full) + JSON.stringify(full) + String(full), "canaryZx84")
     }
     assert.strictEqual(
       Redacted.value(SmsBatWebhook.pathWithSecret("/", secret)),

@@ -91,9 +91,9 @@ export const scripted = (
         asked.set(envelope.trackingId, times + 1)
         return { id: envelope.trackingId, said: say(envelope, times) }
       })
-      if (whole === "throw") throw new Error("canary +380671112233")
+      if (whole === "throw") throw new Error("canary-Zx84 +380671112233")
       return Effect.andThen(options?.before ?? Effect.void, () => {
-        if (whole === "defect") return Effect.die(new TypeError("canary +380671112233"))
+        if (whole === "defect") return Effect.die(new TypeError("canary-Zx84 +380671112233"))
         if (whole === "interrupt") return Effect.interrupt
         if (whole !== "none")
           return Effect.fail(new TransportError({ transport: name, reason: reasons[whole] }))
@@ -122,8 +122,12 @@ export interface MessageOptions {
 
 /** A valid message. */
 export const message = (id: string, options?: MessageOptions): Message.Message => {
-  const { _tag = "Transaction", surveyOptions = ["canary yes", "canary no"], ...others } = options ?? {}
-  const fields = { id, fromName: "Shop", toPhone: "+380671112233", text: "canary text", ...others }
+  const {
+    _tag = "Transaction",
+    surveyOptions = ["canary-Zx84 yes", "canary-Zx84 no"],
+    ...others
+  } = options ?? {}
+  const fields = { id, fromName: "Shop", toPhone: "+380671112233", text: "canary-Zx84 text", ...others }
   return _tag === "ViberSurvey"
     ? Message.makeUnsafe({ _tag, surveyOptions, ...fields })
     : Message.makeUnsafe({ _tag, ...fields })

@@ -11,7 +11,7 @@ import * as SmsBatWebhook from "../../../src/SmsBatWebhook.ts"
 import { random, variants } from "../../support/mutate.ts"
 import { caller, inboundPage, page, post } from "../../support/status.ts"
 
-const secret = Redacted.make("canary-secret-0123456789abcdef")
+const secret = Redacted.make("canaryZx84-secret-0123456789abcdef")
 const path = "/hooks/smsbat"
 const whole = `${path}/${Redacted.value(secret)}`
 
@@ -164,7 +164,7 @@ describe("what it takes", () => {
       const broken = new ReadableStream({
         start: (controller) => {
           controller.enqueue(new TextEncoder().encode(page.webhook.slice(0, 10)))
-          controller.error(new Error("canary"))
+          controller.error(new Error("canaryZx84"))
         }
       })
       assert.strictEqual(yield* statusOf(broken), 400)
@@ -277,12 +277,12 @@ describe("through a web handler", () => {
     "answers 6,000 broken requests in so many words, and shows nothing of them",
     () =>
       Effect.gen(function* () {
-        const canary = "canary +380671112233 my code is 4711"
+        const canary = "canaryZx84 +380671112233 my code is 4711"
         const { call, dispose, logged, seen } = yield* serve
         const next = random(42)
         const withCanary = page.webhook
-          .replace("abc123def456", "canary-id")
-          .replace("delivered", "canary-word")
+          .replace("abc123def456", "canaryZx84-id")
+          .replace("delivered", "canaryZx84-word")
         const inbound = inboundPage.replace("Hello", canary).replace("380936670003", "380671112233")
         const bodies = [
           ...odd(canary),
@@ -315,7 +315,7 @@ describe("through a web handler", () => {
             tally.set(response.status, (tally.get(response.status) ?? 0) + 1)
             assert.include([200, 400, 404, 413, 415], response.status)
             if (wrong) assert.strictEqual(response.status, 404)
-            assert.notInclude(yield* Effect.promise(() => response.text()), "canary")
+            assert.notInclude(yield* Effect.promise(() => response.text()), "canaryZx84")
           }
         }
         yield* dispose
@@ -328,7 +328,7 @@ describe("through a web handler", () => {
         assert.isAbove(seen.messages, 100)
         assert.notInclude(
           inspect(logged, { depth: 8, maxArrayLength: null, maxStringLength: null }),
-          "canary"
+          "canaryZx84"
         )
       }),
     120_000
@@ -388,7 +388,7 @@ describe("through a web handler", () => {
       yield* Effect.promise(() => web.dispose())
       const shown = inspect(logged, { depth: 8 })
       assert.include(shown, "NoDatabase")
-      for (const canary of ["Hello", "6670003", "canary"]) assert.notInclude(shown, canary)
+      for (const canary of ["Hello", "6670003", "canaryZx84"]) assert.notInclude(shown, canary)
     })
   )
 })
