@@ -85,6 +85,8 @@ const check = Effect.fn("check")(function* (
     })
   )
   if (exitCode !== 0) return yield* failed(`ended with ${exitCode}\n${output}${errors}`)
+  // Every number of an example is of this form; whole it must show nowhere, neither in the output nor in a log.
+  if (/380\d{9}/.test(output + errors)) return yield* failed("prints a phone number that is not masked")
   const file = path.join(folder, name, "expected-output.txt")
   if (update) yield* files.writeFileString(file, output)
   const expected = (yield* files.exists(file)) ? yield* files.readFileString(file) : ""
