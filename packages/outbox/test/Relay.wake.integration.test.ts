@@ -2,8 +2,10 @@ import { Outbox } from "@effect-cascade/outbox/Outbox"
 import * as OutboxAdmin from "@effect-cascade/outbox/OutboxAdmin"
 import { OutboxAdminStore } from "@effect-cascade/outbox/OutboxAdminStore"
 import * as PgOutboxAdminStore from "@effect-cascade/outbox/PgOutboxAdminStore"
+import * as PgOutboxStore from "@effect-cascade/outbox/PgOutboxStore"
 import type { OutboxStoreShape } from "@effect-cascade/outbox/OutboxStore"
 import type { RelayOptions } from "@effect-cascade/outbox/Relay"
+import { PgClient } from "@effect/sql-pg"
 import { assert } from "@effect/vitest"
 import { Effect, Queue } from "effect"
 import { SqlClient } from "effect/sql"
@@ -231,6 +233,59 @@ onDatabase("a relay is woken", (test) => {
       for (const one of watched) yield* one.claimed(2)
       yield* pinged.until(() => pings >= 20)
       for (const one of watched) assert.isAtMost(one.claimsSoFar(), 4)
+    }))
+})
+
+onDatabase("the last word of a script", (test) => {
+  const ear = Effect.gen(function* () {
+    const words = yield* (yield* connect()).listen("cascade_wake")
+    return Effect.map(Queue.take(words), ({ payload }) => payload)
+  })
+
+  test("is said although its scope closes at once: work", () =>
+    Effect.gen(function* () {
+      const heard = yield* ear
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const outbox = yield* outboxOn((yield* anotherStore()).store)
+          yield* outbox.transaction(outbox.enqueue(transaction("a")))
+        })
+      )
+      assert.strictEqual(yield* heard, "")
+    }))
+
+  test("is said although its scope closes at once: a lane", () =>
+    Effect.gen(function* () {
+      const client = yield* connect()
+      const heard = yield* ear
+      const script = (use: (admin: OutboxAdmin.OutboxAdminShape) => Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function* () {
+          const store = yield* PgOutboxAdminStore.make()
+          yield* use(yield* Effect.provideService(OutboxAdmin.make, OutboxAdminStore, store))
+        }).pipe(Effect.scoped, Effect.provideService(PgClient.PgClient, client))
+      yield* script((admin) => admin.pause({ lane: "default/high" }))
+      assert.strictEqual(yield* heard, "lanes")
+      yield* script((admin) => admin.resume({ lane: "default/high" }))
+      assert.strictEqual(yield* heard, "lanes")
+    }))
+
+  test("keeps nobody waiting where the database is dead, and its loss is logged", () =>
+    Effect.gen(function* () {
+      const log = makeLog()
+      const network = yield* storeOverNetwork()
+      yield* Effect.gen(function* () {
+        const store = yield* PgOutboxStore.make({ statementTimeout: "300 millis" })
+        const outbox = yield* outboxOn(store)
+        yield* outbox.transaction(
+          // After the commit, and before anything is said of it.
+          Effect.andThen(network.client.afterCommit(network.goDead), outbox.enqueue(transaction("a")))
+        )
+      }).pipe(
+        Effect.scoped,
+        Effect.provideService(PgClient.PgClient, network.client),
+        Effect.provide(log.layer)
+      )
+      assert.strictEqual(log.count("closed before other processes could be notified"), 1)
     }))
 })
 

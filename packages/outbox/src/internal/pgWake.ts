@@ -3,7 +3,8 @@
  *
  * NOTIFY never runs in a caller's transaction, because Postgres takes one lock for the whole database at the commit
  * of a transaction that notifies. It is sent after the commit, on another connection, and a lost one costs only the
- * time until the next poll, or heartbeat.
+ * time until the next poll, or heartbeat. A script may end as soon as it has said its word: what is not sent when the
+ * scope closes is sent then.
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
@@ -32,6 +33,9 @@ const workPayload = ""
 /** What a notification says: a lane was paused or opened, so there may be work too. */
 const lanesPayload = "lanes"
 
+/** The longest that a scope which closes waits for the last notification, where a statement may take longer. */
+const closeTime = Duration.seconds(5)
+
 interface Subscriber {
   readonly work: Queue.Queue<void>
   readonly lanes: Queue.Queue<void>
@@ -51,24 +55,41 @@ export const make = Effect.fnUntraced(function* (options: {
     if (payload === lanesPayload) Queue.offerUnsafe(subscriber.lanes, undefined)
     Queue.offerUnsafe(subscriber.work, undefined)
   }
-  const notify = (payload: string) =>
-    abandonAfter(client.notify(channel, payload), {
-      timeout: statementTimeout,
-      error: () => noAnswer("notify", statementTimeout)
+  const notifyWithin = (timeout: Duration.Duration) => (payload: string) =>
+    abandonAfter(client.notify(channel, payload), { timeout, error: () => noAnswer("notify", timeout) })
+  const notify = notifyWithin(statementTimeout)
+
+  // A word is kept until it has been sent or has failed, so that one which a closing scope cuts short is not lost.
+  let waiting: string | undefined
+  let underWay: string | undefined
+  const send = <E>(by: (payload: string) => Effect.Effect<void, E>) =>
+    Effect.suspend(() => {
+      underWay = both(underWay, waiting)
+      waiting = undefined
+      return underWay === undefined ? Effect.void : by(underWay)
     })
 
   const outgoing = yield* Queue.sliding<void>(1)
-  let lanesChanged = false
-  const next = Effect.map(Queue.take(outgoing), () => {
-    const payload = lanesChanged ? lanesPayload : workPayload
-    lanesChanged = false
-    return payload
-  })
   if (options.notify) {
-    yield* next.pipe(
-      Effect.flatMap(notify),
+    yield* Effect.addFinalizer(() =>
+      send(notifyWithin(Duration.min(statementTimeout, closeTime))).pipe(
+        Effect.catchCause((cause) =>
+          Effect.logWarning(
+            "outbox: closed before other processes could be notified; they look by themselves",
+            CauseSummary.of(cause)
+          )
+        )
+      )
+    )
+    yield* Queue.take(outgoing).pipe(
+      Effect.andThen(send(notify)),
       Effect.catchCause((cause) =>
         Effect.logDebug("outbox: could not notify other processes", CauseSummary.of(cause))
+      ),
+      Effect.andThen(
+        Effect.sync(() => {
+          underWay = undefined
+        })
       ),
       Effect.andThen(Effect.sleep(throttle)),
       Effect.forever,
@@ -79,7 +100,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const say = (payload: string) =>
     Effect.sync(() => {
       for (const subscriber of subscribers) hear(subscriber, payload)
-      if (payload === lanesPayload) lanesChanged = true
+      waiting = both(waiting, payload)
       Queue.offerUnsafe(outgoing, undefined)
     })
 
@@ -107,3 +128,7 @@ export const make = Effect.fnUntraced(function* (options: {
     })
   }
 })
+
+/** One word that says what two say: that of lanes speaks of work too. */
+const both = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === lanesPayload ? a : (b ?? a)
