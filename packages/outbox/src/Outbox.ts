@@ -76,7 +76,12 @@ export interface OutboxShape {
     options?: EnqueueOptions
   ) => Effect.Effect<Enqueued | AlreadyEnqueued, EnqueueError>
 
-  /** Writes many messages in the open transaction, 5,000 to a statement. Answers for each, in order. */
+  /**
+   * Writes many messages in the open transaction, 5,000 to a statement. Answers for each, in order.
+   *
+   * With `TrackingIdReused` the other messages of the call have been written. They go when the error ends the
+   * transaction; a caller that catches it and goes on commits them, unless the call has a `transaction` of its own inside.
+   */
   readonly enqueueAll: (
     messages: Iterable<Message.Message>,
     options?: EnqueueOptions

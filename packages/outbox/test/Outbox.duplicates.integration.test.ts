@@ -51,6 +51,19 @@ onDatabase("a tracking id that comes again", (test) => {
       assert.deepStrictEqual(yield* counts, { ...one, message: 0, work: 0 })
     }))
 
+  test("within one call: who goes on after the error has the others of the call, unless in a savepoint", () =>
+    Effect.gen(function* () {
+      const outbox = yield* Outbox
+      const call = (id: string) =>
+        outbox.enqueueAll([transaction(id), transaction("a"), transaction("a", { text: "other" })])
+      const caught = (self: ReturnType<typeof call>) =>
+        Effect.catchTag(self, "TrackingIdReused", () => Effect.void)
+      yield* outbox.transaction(caught(outbox.transaction(call("gone"))))
+      assert.deepStrictEqual(yield* counts, { ...one, message: 0, work: 0 })
+      yield* outbox.transaction(caught(call("stays")))
+      assert.deepStrictEqual(yield* counts, { ...one, message: 2, work: 2 })
+    }))
+
   test("within one call of several statements", () =>
     Effect.gen(function* () {
       const outbox = yield* Outbox
