@@ -77,7 +77,9 @@ const pooled = Effect.fnUntraced(function* (url: Redacted.Redacted) {
   const ownPort = yield* freePort
   const file = join(folder, "pgbouncer.ini")
   const database = pathname.slice(1)
-  const login = `user=${decodeURIComponent(username)} password='${decodeURIComponent(password)}'`
+  // A server that trusts its callers has no password, and PgBouncer takes no empty one.
+  const secret = password === "" ? "" : ` password='${decodeURIComponent(password)}'`
+  const login = `user=${decodeURIComponent(username)}${secret}`
   writeFileSync(
     file,
     `[databases]

@@ -471,7 +471,7 @@ export const outboxCases = [
     })
   ),
   c(
-    "OutboxRow.toEnvelope OutboxRow.encodePayload",
+    "OutboxRow.toEnvelope OutboxRow.encodePayload OutboxRow.isClaimedRow OutboxRow.claimedRow",
     "rows that cannot be read",
     Effect.gen(function* () {
       const [first] = yield* sealed
@@ -500,7 +500,11 @@ export const outboxCases = [
         text,
         null
       ]
-      return damaged.map((payload) => OutboxRow.toEnvelope({ ...row, payload }, DateTime.makeUnsafe(0)))
+      const told = [OutboxRow.isClaimedRow(row), Object.keys(OutboxRow.claimedRow(row))]
+      return [
+        told,
+        damaged.map((payload) => OutboxRow.toEnvelope({ ...row, payload }, DateTime.makeUnsafe(0)))
+      ]
     })
   ),
   c(
