@@ -4,6 +4,7 @@
  * Use it with any `HttpClient` (`FetchHttpClient.layer`, `NodeHttpClient.layerUndici`). Give it a client that neither
  * retries nor follows redirects: a retried request may reach people twice, and a redirect takes keys and phone numbers
  * elsewhere. The clients of effect do neither by themselves; fetch is told not to follow.
+ * The client has to live as long as the transport: one that is provided only around its making is closed before it sends.
  *
  * One call of `send` makes one request for each route and each 1,000 messages of the batch, in turn, and never sends
  * again what may have been sent. A refused request of several messages is halved, so that one bad message does not
