@@ -41,7 +41,7 @@ const entriesOf = (bench: Bench): ReadonlyArray<Entry> => {
 export const backlog: Figure = {
   name: "backlog",
   title: "messages a second drained into nothing, beside what else is in the tables",
-  seconds: (rounds) => 120 + rounds * 35,
+  seconds: (rounds) => 100 + rounds * 26,
   run: async (bench) => {
     const entries = entriesOf(bench)
     const rounds = await drainAll(bench, entries, "nothing")

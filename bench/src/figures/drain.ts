@@ -21,7 +21,7 @@ const peers = ["graphile-worker", "pg-boss", "pg-boss, not analyzed", "Persisted
 export const drainSink: Figure = {
   name: "drain-sink",
   title: "messages a second from a backlog to the sink, one process, batches of 1,000",
-  seconds: (rounds) => 25 + rounds * 40,
+  seconds: (rounds) => 25 + rounds * 30,
   run: async (bench) => {
     const rounds = await drainAll(bench, entriesOf(bench), "sink")
     const best = bestOf(rounds)

@@ -22,7 +22,7 @@ const bulk = (bench: Bench): ReadonlyArray<Contender & { readonly count: number 
 export const enqueueAll: Figure = {
   name: "enqueue-all",
   title: "messages a second into the outbox, 1,000 in each transaction",
-  seconds: (rounds) => 25 + rounds * 28,
+  seconds: (rounds) => 20 + rounds * 26,
   run: async (bench) => {
     const rates = await contest(bench, bulk(bench), async ({ count, label, module, options }) => {
       const { methods } = await bench.process(module)
@@ -62,7 +62,7 @@ const clientCounts = (bench: Bench): ReadonlyArray<number> => (bench.size < 10_0
 export const commit: Figure = {
   name: "commit",
   title: "transactions a second: an order, and its message",
-  seconds: (rounds) => 30 + rounds * 45,
+  seconds: (rounds) => 25 + rounds * 32,
   run: async (bench) => {
     const transactions = Math.max(8, Math.ceil(bench.size / 50))
     const entries = clientCounts(bench).flatMap((clients) =>

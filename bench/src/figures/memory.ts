@@ -7,7 +7,7 @@ import type { Figure } from "./Figure.ts"
 export const memory: Figure = {
   name: "memory",
   title: "resident memory of a new process that drains 1,000,000 messages to the sink, in MiB",
-  seconds: () => 90,
+  seconds: () => 60,
   run: async (bench) => {
     const { rss } = await drainOnce(
       bench,

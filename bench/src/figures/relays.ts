@@ -15,7 +15,7 @@ const entries = [
 export const relays: Figure = {
   name: "relays",
   title: "messages a second to the sink, by one relay and by two",
-  seconds: (rounds) => 15 + rounds * 12,
+  seconds: (rounds) => 15 + rounds * 9,
   run: async (bench) => {
     const rates = await contest(bench, entries, (entry) => drainBy(bench, entry.relays))
     return {

@@ -6,17 +6,19 @@ import { median, spread } from "./stats.ts"
 /** What was measured of each label, one value for each round. */
 export type Rates = ReadonlyMap<string, ReadonlyArray<number>>
 
-/** Runs all entries `rounds` times, another one first each time. The first round of a full run is not counted. */
+/** Runs all entries `rounds` times, another one first each time. */
 export const contest = async <Entry extends { readonly label: string }>(
   bench: Bench,
   entries: ReadonlyArray<Entry>,
-  measure: (entry: Entry, round: number) => Promise<number>
+  measure: (entry: Entry) => Promise<number>,
+  /** Whether a first round is not counted, which warms the processes up. Defaults to `true`. */
+  warmUp = true
 ): Promise<Rates> => {
   const rates = new Map(entries.map(({ label }): [string, Array<number>] => [label, []]))
-  for (let round = bench.size < 10_000 ? 1 : 0; round <= bench.rounds; round++) {
+  for (let round = warmUp && bench.size >= 10_000 ? 0 : 1; round <= bench.rounds; round++) {
     const cut = round % entries.length
     for (const entry of [...entries.slice(cut), ...entries.slice(0, cut)]) {
-      const rate = await measure(entry, round)
+      const rate = await measure(entry)
       if (round > 0) rates.get(entry.label)?.push(rate)
     }
   }
