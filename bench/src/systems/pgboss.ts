@@ -37,6 +37,8 @@ export const make = (): System => {
     open: async (url, chosen) => {
       options = chosen
       pool = new Pool({ connectionString: url, max: options.connections ?? 10 })
+      // The database is dropped as soon as the pool says that it has ended, which is before its last connections are gone.
+      pool.on("error", () => {})
       await pool.query(shopTable)
       boss = new PgBoss({ connectionString: url, max: options.connections ?? 10, useListenNotify: true })
       boss.on("error", (error) => process.stderr.write(`pg-boss: ${error.message}\n`))

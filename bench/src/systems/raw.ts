@@ -130,6 +130,8 @@ export const make = (): System => {
     open: async (url, options) => {
       batchSize = options.batchSize ?? batchSize
       pool = new Pool({ connectionString: url, max: options.connections ?? 10 })
+      // The database is dropped as soon as the pool says that it has ended, which is before its last connections are gone.
+      pool.on("error", () => {})
       const { rows } = await pool.query("SELECT to_regclass('cascade.work') AS found")
       if (rows[0]?.found !== null) return
       await pool.query(shopTable)
