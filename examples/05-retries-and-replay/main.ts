@@ -13,7 +13,7 @@ import {
 import { SmsBatEmulator } from "@effect-cascade/testing"
 import { PgTestDatabase } from "@effect-cascade/testing/PgTestDatabase"
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Layer, Redacted, Schedule } from "effect"
+import { Console, Effect, Layer, Redacted, References, Schedule } from "effect"
 
 // Three more tries at once, so that the example need not wait. The default: ten in all, 1 second doubling to 15 minutes.
 const relay: Relay.RelayOptions = { name: "relay", retry: Schedule.recurs(3) }
@@ -75,4 +75,9 @@ const Provider = Layer.unwrap(
 ).pipe(Layer.provide(NodeHttpClient.layerUndici), Layer.provideMerge(SmsBatEmulator.layer()))
 const Services = Layer.mergeAll(Outbox.layer, OutboxAdmin.layer, Provider).pipe(Layer.provideMerge(Store))
 
-program.pipe(Effect.provide(Services), NodeRuntime.runMain)
+// The dead message is logged as a warning, which this example keeps quiet.
+program.pipe(
+  Effect.provide(Services),
+  Effect.provideService(References.MinimumLogLevel, "Error"),
+  NodeRuntime.runMain
+)

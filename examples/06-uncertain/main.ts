@@ -13,7 +13,7 @@ import {
 import { SmsBatEmulator } from "@effect-cascade/testing"
 import { PgTestDatabase } from "@effect-cascade/testing/PgTestDatabase"
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Layer, Redacted } from "effect"
+import { Console, Effect, Layer, Redacted, References } from "effect"
 
 const program = Effect.gen(function* () {
   const outbox = yield* Outbox.Outbox
@@ -70,4 +70,9 @@ const Provider = Layer.unwrap(
 ).pipe(Layer.provide(NodeHttpClient.layerUndici), Layer.provideMerge(SmsBatEmulator.layer()))
 const Services = Layer.mergeAll(Outbox.layer, OutboxAdmin.layer, Provider).pipe(Layer.provideMerge(Store))
 
-program.pipe(Effect.provide(Services), NodeRuntime.runMain)
+// Each uncertain message is logged as a warning, which this example keeps quiet.
+program.pipe(
+  Effect.provide(Services),
+  Effect.provideService(References.MinimumLogLevel, "Error"),
+  NodeRuntime.runMain
+)

@@ -350,6 +350,8 @@ describe("layers", () => {
       const error = yield* failing({ SMSBAT_API_KEY: "x", SMSBAT_BASE_URL: "http://example.com" })
       assert.strictEqual(error._tag, "SmsBatConfigError")
       assert.include(error.message, "baseUrl")
+      const bare = yield* failing({ SMSBAT_API_KEY: "x", SMSBAT_BASE_URL: "localhost:4010" })
+      assert.include(bare.message, "http://127.0.0.1")
     })
   )
 })

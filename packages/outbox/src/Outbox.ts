@@ -17,10 +17,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import { checkOptions } from "./internal/enqueueOptions.ts"
 import * as Lane from "./Lane.ts"
-import { InvalidName, type NotInTransaction, type StoreError, TrackingIdReused } from "./OutboxError.ts"
+import { type InvalidName, type NotInTransaction, type StoreError, TrackingIdReused } from "./OutboxError.ts"
 import { encodePayload, type InsertedRow, type NewRow } from "./OutboxRow.ts"
 import { OutboxStore } from "./OutboxStore.ts"
 import * as OutboxTelemetry from "./OutboxTelemetry.ts"
@@ -52,7 +52,12 @@ export interface Enqueued {
   readonly trackingId: string
 }
 
-/** The same message was in the outbox before; nothing was written. */
+/**
+ * The same message was in the outbox before; nothing was written.
+ *
+ * That says nothing of what became of it: it may wait, have been sent, or have ended otherwise. One that was cancelled
+ * stays so; what can be called off and asked for again needs another tracking id. `OutboxAdmin.explain` tells the state.
+ */
 export interface AlreadyEnqueued {
   readonly _tag: "AlreadyEnqueued"
   /** The id under which it is there. */
@@ -129,6 +134,7 @@ export const make: Effect.Effect<OutboxShape, never, OutboxStore> = Effect.gen(f
     messages: Iterable<Message.Message>,
     options: EnqueueOptions | undefined
   ): Effect.fn.Return<ReadonlyArray<Enqueued | AlreadyEnqueued>, EnqueueError> {
+    yield* checkOptions(options)
     const envelopes = yield* Effect.forEach(messages, (message) => seal(message, options))
     const rows = yield* Effect.forEach(envelopes, (envelope) => toRow(envelope, options))
     if (!Arr.isReadonlyArrayNonEmpty(rows)) return []
@@ -210,22 +216,13 @@ const enqueuedEvent = (envelope: Envelope.Envelope): CascadeEvent.Enqueued =>
 
 const unchecked = { disableChecks: true }
 
-const seal = Effect.fnUntraced(function* (message: Message.Message, options: EnqueueOptions | undefined) {
-  if (options?.account !== undefined && !isAccount(options.account)) {
-    return yield* new InvalidName({ what: "account", rule: "1 to 100 characters of A-Z a-z 0-9 . _ : -" })
-  }
-  if (options?.priority !== undefined && !Lane.priorities.includes(options.priority)) {
-    return yield* new InvalidName({ what: "priority", rule: `one of ${Lane.priorities.join(", ")}` })
-  }
-  return yield* Envelope.seal(message, {
+const seal = (message: Message.Message, options: EnqueueOptions | undefined) =>
+  Envelope.seal(message, {
     route: options?.route,
     account: options?.account,
     headers: options?.headers,
     schedule: options?.schedule ?? "outbox"
   })
-})
-
-const isAccount = Schema.is(Lane.Account)
 
 const toRow = Effect.fnUntraced(function* (
   envelope: Envelope.Envelope,

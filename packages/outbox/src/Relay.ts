@@ -11,7 +11,7 @@
 import * as CauseSummary from "@effect-cascade/core/CauseSummary"
 import * as CascadeEvents from "@effect-cascade/core/CascadeEvents"
 import * as Envelope from "@effect-cascade/core/Envelope"
-import type * as Message from "@effect-cascade/core/Message"
+import * as Message from "@effect-cascade/core/Message"
 import { Transport, type TransportShape } from "@effect-cascade/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -27,9 +27,12 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Struct from "effect/Struct"
 import * as Engine from "./internal/relay/engine.ts"
 import * as LaneBoard from "./internal/relay/laneBoard.ts"
 import * as Settler from "./internal/relay/settler.ts"
+import { warnOfPaused } from "./internal/relay/warnOfPaused.ts"
+import { strayOption } from "./internal/strayOption.ts"
 import * as Lane from "./Lane.ts"
 import type { StoreError } from "./OutboxError.ts"
 import type { ClaimedRow } from "./OutboxRow.ts"
@@ -187,10 +190,45 @@ const settingsOf = Effect.fnUntraced(function* (options: RelayOptions | undefine
     unauthorizedPause: Duration.fromInputUnsafe(options?.pause?.unauthorized ?? "5 minutes")
   }
   const retryByType = new Map(Object.entries(options?.retryByType ?? {}))
-  const problem = problemOf(settings)
+  const problem = strayName(options) ?? problemOf(settings)
   if (problem !== undefined) return yield* new InvalidRelayOptions({ problem })
   return settings
 })
+
+const knownNames = {
+  name: true,
+  accounts: true,
+  slots: true,
+  batchSize: true,
+  lease: true,
+  heartbeat: true,
+  sendTimeout: true,
+  poll: true,
+  gracePeriod: true,
+  retry: true,
+  retryByType: true,
+  pause: true
+} satisfies Record<keyof RelayOptions, true>
+
+/** The names within options that have some of their own. */
+const knownParts = {
+  slots: Lane.priorities,
+  batchSize: Lane.priorities,
+  poll: ["busy", "idle"],
+  retryByType: Object.values(Message.messageType),
+  pause: ["backoff", "maximum", "unauthorized"]
+} satisfies Partial<Record<keyof RelayOptions, ReadonlyArray<string>>>
+
+// A name with a slip in it would otherwise leave its option at the default, without a word.
+const strayName = (options: RelayOptions | undefined): string | undefined => {
+  const stray = strayOption(options, Struct.keys(knownNames))
+  if (stray !== undefined) return `${stray} is no option; there are ${Struct.keys(knownNames).join(", ")}`
+  for (const part of Struct.keys(knownParts)) {
+    const within = strayOption(options?.[part], knownParts[part])
+    if (within !== undefined) return `${part} takes no ${within}; it takes ${knownParts[part].join(", ")}`
+  }
+  return undefined
+}
 
 const isAccount = Schema.is(Lane.Account)
 
@@ -278,6 +316,12 @@ const start = Effect.fnUntraced(function* (config: Settings) {
     Effect.withTracerEnabled(false)
   )
   yield* beat
+  const served = new Set([Envelope.defaultAccount, ...Object.keys(config.accounts)])
+  const paused = yield* board.paused
+  yield* warnOfPaused(
+    config.name,
+    paused.filter(({ lane }) => served.has(Lane.accountOf(lane)))
+  )
   yield* Effect.forkIn(Effect.forever(Effect.andThen(Effect.sleep(config.heartbeat), beat)), inner)
   return { board, engine, free, inner }
 })

@@ -227,6 +227,23 @@ onDatabase("enqueue", (test) => {
       const badDate = yield* failing({ availableAt: new Date(Number.NaN) })
       assert.strictEqual(badDate._tag, "InvalidMessage")
       assert.include(badDate.message, "availableAt")
+      // As a program without types may have them.
+      const untyped = (options: object) => failing(options)
+      for (const [options, path] of [
+        [{ uncertainty: "holld" }, "options.uncertainty: expected one of resend, hold"],
+        [{ route: "viber" }, "options.route: expected one of standard, tg-viber"],
+        [{ schedule: "relay" }, "options.schedule: expected one of outbox, provider"],
+        [{ uncertanty: "hold" }, "received uncertanty"],
+        [{ "380671112233": "hold" }, "received a name that is not one of them"]
+      ] as const) {
+        const error = yield* untyped(options)
+        assert.strictEqual(error._tag, "InvalidMessage", error.message)
+        assert.include(error.message, path)
+        assert.notInclude(error.message, "380671112233")
+      }
+      const priority = yield* untyped({ priority: "lowest" })
+      assert.strictEqual(priority._tag, "InvalidName")
+      assert.include(priority.message, "priority")
       const tooFar = yield* Effect.flip(
         outbox.transaction(
           outbox.enqueue(

@@ -137,6 +137,7 @@ Operated.onOperated("requeue", (test) => {
       const error = yield* Effect.flip(admin.requeue({ ids: ["+380501234567"] }))
       assert.strictEqual(error._tag, "InvalidName")
       assert.notInclude(JSON.stringify(error) + error.message, "380501234567")
+      assert.include(error.message, "must be a UUID; `list` or `read` gives it")
       assert.deepStrictEqual(yield* admin.requeue({ ids: [] }), [])
     }))
 

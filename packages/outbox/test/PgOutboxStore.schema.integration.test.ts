@@ -93,7 +93,7 @@ layer(PgTestDatabase.layer({ poolSize: 20 }), { excludeTestServices: true })("th
       ])
       for (const error of errors) {
         assert.deepInclude(error, { _tag: "StoreError", code: "42P01", isRetryable: false })
-        assert.include(error.message, "run OutboxMigrations")
+        assert.include(error.message, "provide OutboxMigrations.layer(), or run OutboxMigrations.run()")
         assert.include(error.message, "0001_create_outbox, ")
       }
 
@@ -133,7 +133,7 @@ layer(PgTestDatabase.layer({ poolSize: 20 }), { excludeTestServices: true })("th
       ])
       for (const error of errors) {
         assert.deepInclude(error, { _tag: "StoreError", isRetryable: false })
-        assert.include(error.message, `run OutboxMigrations`)
+        assert.include(error.message, "provide OutboxMigrations.layer(), or run OutboxMigrations.run()")
         assert.include(error.message, `${newest} is missing`)
       }
       // What does not need it goes on: relays may be brought up to date before the tables are.
@@ -157,7 +157,7 @@ layer(PgTestDatabase.layer({ poolSize: 20 }), { excludeTestServices: true })("th
       )
       const outbox = yield* outboxOn(store)
       const error = yield* Effect.flip(outbox.transaction(outbox.enqueue(transaction("a"))))
-      assert.include(error.message, "run OutboxMigrations")
+      assert.include(error.message, "provide OutboxMigrations.layer(), or run OutboxMigrations.run()")
       assert.lengthOf(yield* client`SELECT 1`, 1)
     })
   )

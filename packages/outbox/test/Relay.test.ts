@@ -17,6 +17,8 @@ const missing = new StoreError({ operation: "claim", code: "42P01", detail: "no 
 const make = (store: OutboxStoreShape, options?: Relay.RelayOptions, sent = recording()) =>
   Relay.make(options).pipe(Effect.provideService(OutboxStore, store), Effect.provide(sent.layer))
 
+const misspelt = (options: object): Relay.RelayOptions => options
+
 describe("options", () => {
   const wrong: ReadonlyArray<[Relay.RelayOptions, string]> = [
     [{ slots: { high: 0 } }, "slots.high"],
@@ -29,7 +31,15 @@ describe("options", () => {
     [{ poll: { busy: 0, idle: "1 second" } }, "poll.busy"],
     [{ poll: { busy: "1 second", idle: 0 } }, "poll.idle"],
     [{ lease: "25 seconds" }, "lease"],
-    [{ sendTimeout: "25 seconds" }, "lease"]
+    [{ sendTimeout: "25 seconds" }, "lease"],
+    // As a program without types may have them.
+    [misspelt({ leese: "1 minute" }), "leese is no option"],
+    [misspelt({ slots: { hihg: 4 } }), "slots takes no hihg"],
+    [misspelt({ batchSize: { lowest: 4 } }), "batchSize takes no lowest"],
+    [misspelt({ poll: { busy: "1 second", idel: "1 second" } }), "poll takes no idel"],
+    [misspelt({ pause: { max: "1 second" } }), "pause takes no max"],
+    [misspelt({ retryByType: { promoo: "1 second" } }), "retryByType takes no promoo"],
+    [misspelt({ "380671112233": 1 }), "a name that is not one of them is no option"]
   ]
   for (const [options, named] of wrong) {
     it.effect(`${JSON.stringify(options)} is refused, and ${named} named`, () =>

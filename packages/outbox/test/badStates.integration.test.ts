@@ -156,7 +156,7 @@ onDatabase("a database that refuses to write", (test) => {
       yield* sql`ALTER TABLE cascade.work RENAME COLUMN deadline TO later`
       const older = yield* Effect.flip(outbox.transaction(outbox.enqueue(transaction("a"))))
       yield* sql`ALTER TABLE cascade.work RENAME COLUMN later TO deadline`
-      assert.include(older.message, "run OutboxMigrations")
+      assert.include(older.message, "provide OutboxMigrations.layer(), or run OutboxMigrations.run()")
       assert.isTrue("isRetryable" in older && !older.isRetryable)
     }))
 })

@@ -50,7 +50,7 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 // What an operator would otherwise have to know about SQLSTATEs.
 const explained = (code: string | undefined, detail: string): string => {
   if (isSchemaState(code)) {
-    return `${detail}; run OutboxMigrations, the outbox's tables are missing or older than this library`
+    return `${detail}; the outbox's tables are missing or older than this library; provide OutboxMigrations.layer(), or run OutboxMigrations.run() as the tables' owner`
   }
   return code === "25006" ? `${detail}; the database is read-only` : detail
 }

@@ -20,7 +20,7 @@ export const parse = (input: string): Result.Result<string, string> => {
   if (Result.isFailure(parsed)) return Result.fail("it is not an absolute URL, such as https://example.com")
   const url: Parts = parsed.success
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    return Result.fail("it must begin with https://")
+    return Result.fail("it must begin with https:// (or http://127.0.0.1:… for an emulator)")
   }
   if (url.protocol === "http:" && !isLoopback(url.hostname)) {
     return Result.fail(

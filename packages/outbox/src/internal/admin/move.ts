@@ -35,7 +35,9 @@ export const move = Effect.fnUntraced(function* <State extends RecoverableState>
   const ids = Arr.dedupe(selection.ids.map((id) => id.toLowerCase()))
   if (!Arr.isReadonlyArrayNonEmpty(ids)) return []
   // Checked here, because the database would repeat in its error what it cannot read.
-  if (!ids.every(isId)) return yield* new InvalidName({ what: "message id", rule: "a UUID" })
+  if (!ids.every(isId)) {
+    return yield* new InvalidName({ what: "message id", rule: "a UUID; `list` or `read` gives it" })
+  }
   return yield* store.transaction(
     Effect.gen(function* () {
       const moved = new Set(yield* run({ ids, states }))

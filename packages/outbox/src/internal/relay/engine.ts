@@ -31,6 +31,7 @@ import type { LaneBoard } from "./laneBoard.ts"
 import { receive } from "./receive.ts"
 import { eventOf } from "./settlementEvent.ts"
 import type { Settler } from "./settler.ts"
+import { warnOfParked } from "./warnOfParked.ts"
 
 export interface EngineOptions {
   readonly relay: string
@@ -204,6 +205,7 @@ export const make = Effect.fnUntraced(function* (
         "outbox: leases lost before their outcome was written; nothing was changed"
       ).pipe(Effect.annotateLogs({ relay, rows: lost.length, kinds: countKinds(lost) }))
     }
+    yield* warnOfParked(relay, held)
     yield* options.events.publishAll(
       Iterable.flatMap(held, (one) => {
         const event = eventOf(one, at)

@@ -25,6 +25,8 @@ export type Access = "open" | "probe" | "paused"
 export interface LaneBoard {
   /** Reads the lanes again. */
   readonly refresh: Effect.Effect<void, StoreError>
+  /** Those that were paused when they were last read, and still are. */
+  readonly paused: Effect.Effect<ReadonlyArray<LaneRow>>
   /**
    * May this lane be claimed from now? Takes the right to probe where its pause is over. The right is there until a
    * probe tells something: a row that turns out to be expired uses none of it up.
@@ -203,7 +205,11 @@ export const make = (options: LaneBoardOptions): LaneBoard => {
     return unwritten.get(lane)?.isOver === false || (row !== undefined && !hasRight(row))
   }
 
-  return { refresh, access, isPaused, pause, recovered, spent }
+  const paused = Effect.map(DateTime.now, (now) =>
+    Array.from(lanes.values()).filter((row) => isAhead(row, now))
+  )
+
+  return { refresh, paused, access, isPaused, pause, recovered, spent }
 }
 
 /** A pause that this relay alone knows of. */
