@@ -26,7 +26,7 @@ import { OutboxStore } from "./OutboxStore.ts"
 import * as OutboxTelemetry from "./OutboxTelemetry.ts"
 import * as Uncertainty from "./Uncertainty.ts"
 
-/** How a message is to be treated. */
+/** How a message is to be treated. A name that is none of these, or a value that its option does not have, is refused. */
 export interface EnqueueOptions {
   /** Which of the provider's endpoints it takes. Defaults to `"standard"`. */
   readonly route?: Envelope.Route | undefined

@@ -39,7 +39,7 @@ import type { ClaimedRow } from "./OutboxRow.ts"
 import { OutboxStore, type Wakes } from "./OutboxStore.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 
-/** How a relay works. Every member has a default. */
+/** How a relay works. Every member has a default; a name that is none of these is refused. */
 export interface RelayOptions {
   /** Its name in the outcomes it writes and in its logs. Defaults to `relay-` and eight random characters. */
   readonly name?: string | undefined
