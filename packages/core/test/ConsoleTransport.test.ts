@@ -24,8 +24,8 @@ describe("ConsoleTransport", () => {
         ["console:order-1", "console:poll-380671112233", "console:call-1"]
       )
       assert.deepStrictEqual(yield* TestConsole.logLines, [
-        "[cascade] transaction order-1 from Shop to +38067*****33: <11 characters>",
-        "[cascade] viber_survey (tg-viber) poll-38067*****33 from Б\\u202e to +38067*****33: <11 characters>, 2 options",
+        "[cascade] transaction order-1 from Shop to +38067*****33: <16 characters>",
+        "[cascade] viber_survey (tg-viber) poll-38067*****33 from Б\\u202e to +38067*****33: <16 characters>, 2 options",
         "[cascade] flashcall call-1 from Shop to +38067*****33"
       ])
     }).pipe(Effect.provide(ConsoleTransport.layer))
