@@ -71,23 +71,26 @@ export const anotherStatusStore = Effect.flatMap(connect(), (client) =>
 /** Enqueues messages, and settles them as sent; the provider calls them `provider-…`. Answers with the outbox's ids. */
 export const accepted = Effect.fnUntraced(function* (
   trackingIds: ReadonlyArray<string>,
-  options?: Outbox.EnqueueOptions & {
+  {
+    providerId = (id) => `provider-${id}`,
+    ttl,
+    ...options
+  }: Outbox.EnqueueOptions & {
     readonly ttl?: Duration.Input
     readonly providerId?: (id: string) => string
-  }
+  } = {}
 ) {
   const outbox = yield* Outbox.Outbox
   const store = yield* OutboxStore
-  const providerId = options?.providerId ?? ((id) => `provider-${id}`)
   yield* outbox.transaction(
     outbox.enqueueAll(
       trackingIds.map((id) =>
-        transaction(id, options?.ttl === undefined ? {} : { ttl: Duration.fromInputUnsafe(options.ttl) })
+        transaction(id, ttl === undefined ? {} : { ttl: Duration.fromInputUnsafe(ttl) })
       ),
       options
     )
   )
-  const lane = `${options?.account ?? "default"}/high`
+  const lane = `${options.account ?? "default"}/high`
   const [first, ...rest] = yield* store.claim([{ lane, limit: trackingIds.length }], {
     lease: Duration.seconds(30),
     relay: "test"
