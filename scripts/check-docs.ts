@@ -1,7 +1,7 @@
 // Checks what the documents say: `pnpm docs:check`.
 //
-// - Every block of `ts`, in Markdown and in doc comments, compiles. One with `run` behind it (```ts run) is run, too, and
-//   a block of `text` right after it is what it prints.
+// - Every block of `ts`, in Markdown and in doc comments, compiles. It is also loaded, unless it takes for granted what
+//   only its reader has. One with `run` behind it (```ts run) is run, and a block of `text` right after it is what it prints.
 // - A block with `<!-- from: path -->` before it stands in that file, word for word.
 // - Commands name scripts and files that exist.
 // - Links lead to files and headings that exist.
@@ -94,6 +94,24 @@ const run = ({ block, name }: Modules.Module) => {
   report(next.file, next.line, `the block before it prints something else:\n${stdout}`)
 }
 
+/** Whether a module stands by itself: no name is only declared, no stand-in takes a file's place, no test runner is needed. */
+const isWhole = ({ source }: Modules.Module) => !/^\s*declare |stand-ins\/|vitest|\/suites\//mu.test(source)
+
+/** Loads what stands by itself. */
+const load = (whole: ReadonlyArray<Modules.Module>) => {
+  const files = whole.map(({ name }) => join(folder, name))
+  const { status, stderr, stdout } = spawnSync(process.execPath, ["scripts/docs/load.ts", ...files], {
+    encoding: "utf8",
+    timeout: 60_000
+  })
+  if (status !== 0) return report(folder, 0, `loading ended with ${status}: ${stderr}`)
+  for (const text of stdout.split("\n").filter((text) => text.startsWith('{"file":'))) {
+    const { file, problem } = JSON.parse(text)
+    const block = whole.find(({ name }) => join(folder, name) === file)?.block
+    report(block?.file ?? file, block?.line ?? 0, `cannot be loaded: ${problem}`)
+  }
+}
+
 const scripts: unknown = JSON.parse(readFileSync("package.json", "utf8")).scripts
 const ofPnpm = new Set(["add", "dlx", "exec", "i", "install", "pack", "publish", "remove", "run", "<script>"])
 
@@ -155,6 +173,8 @@ for (const block of copies) compare(block, fromOf(block) ?? "")
 const modules = Modules.make([...inPages.filter((block) => fromOf(block) === undefined), ...inSources])
 compile(modules)
 const runnable = modules.filter(({ block }) => block.info.includes("run"))
+const whole = modules.filter(isWhole)
+if (problems.length === 0) load(whole)
 if (problems.length === 0) runnable.forEach(run)
 
 if (problems.length > 0) {
@@ -162,6 +182,6 @@ if (problems.length > 0) {
   process.exitCode = 1
 } else {
   process.stdout.write(
-    `${pages.length} pages: ${modules.length} blocks compile, ${runnable.length} of them run, ${copies.length} are parts of files\n`
+    `${pages.length} pages: ${modules.length} blocks compile, ${whole.length} of them are loaded, ${runnable.length} run, ${copies.length} are parts of files\n`
   )
 }
